@@ -1,0 +1,5 @@
+"""The door: command line and nothing else."""
+
+
+def main() -> None:
+    """Entry point of the `mamlbound` command."""

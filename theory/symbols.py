@@ -1,0 +1,95 @@
+"""Every symbol of the theory, born once: letter, domain, meaning, source and scaling weight.
+
+A weight (p, q) says how the quantity changes when every task f is replaced by s f(. / c), that is under f -> s f and
+w -> c w: it is multiplied by s**p c**q. Both sides of every claim must carry the same weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One letter of the theory: the SymPy symbol and what a reader needs to know of it."""
+
+    symbol: sp.Symbol
+    latex: str
+    meaning: str
+    source: str
+    weight: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """The ASCII name: the keyword of `Claim.evaluate` and the column name of every table."""
+        return self.symbol.name
+
+
+QUANTITIES: dict[str, Quantity] = {}
+
+
+def _born(name: str, latex: str, meaning: str, source: str, weight: tuple[int, int], **domain: bool) -> sp.Symbol:
+    symbol = sp.Symbol(name, **(domain or {"nonnegative": True}))
+    QUANTITIES[name] = Quantity(symbol, latex, meaning, source, weight)
+    return symbol
+
+
+_SURVEY_41 = "survey section 4.1"
+
+L = _born("L", "L", "smoothness of every task", f"{_SURVEY_41}, assumption 2", (1, -2), positive=True)
+rho = _born("rho", r"\rho", "Lipschitz constant of every Hessian", f"{_SURVEY_41}, assumption 3", (1, -3))
+sigma = _born("sigma", r"\sigma", "spread of the task gradients", f"{_SURVEY_41}, assumption 4", (1, -1))
+sigma_tilde = _born("sigma_tilde", r"\tilde\sigma", "noise of one sample's gradient", f"{_SURVEY_41}, assumption 5", (1, -1))
+sigma_H = _born("sigma_H", r"\sigma_H", "noise of one sample's Hessian", f"{_SURVEY_41}, assumption 5", (1, -2))
+Delta = _born("Delta", r"\Delta", "gap F(w_0) - inf F", f"{_SURVEY_41}, assumption 1", (1, 0))
+
+alpha = _born("alpha", r"\alpha", "inner step", "survey (2)", (-1, 2))
+beta = _born("beta", r"\beta", "outer step", "survey (3)", (-1, 2), positive=True)
+eps = _born("eps", r"\epsilon", "target norm of grad F", "survey section 4", (1, -1), positive=True)
+
+B = _born("B", "B", "tasks in a batch", "survey (3)", (0, 0), positive=True)
+D_in = _born("D_in", r"D_{in}", "samples of the inner gradient", "survey (2)", (0, 0), positive=True)
+D_o = _born("D_o", "D_o", "samples of the outer gradient", "survey (3)", (0, 0), positive=True)
+D_h = _born("D_h", "D_h", "samples of the Hessian", "survey (3)", (0, 0), positive=True)
+B_step = _born("B_step", "B'", "tasks in the step-size batch", "FMO Lemma 4.11", (0, 0), positive=True)
+D_step = _born("D_step", r"D_\beta", "samples a task in the step-size batch", "FMO Lemma 4.11", (0, 0), positive=True)
+T = _born("T", "T", "iterations until E||grad F(w_k)|| <= eps", "survey (14)", (0, 0))
+
+a = _born("a", "a", "alpha L", "THEORY section 1", (0, 0))
+lam = _born("lam", r"\lambda_H", "alpha^2 sigma_H^2 / D_h", "FMO (96)", (0, 0))
+
+distance = _born("distance", r"\|w-u\|", "distance of two points w and u", "FMO Lemma 4.9", (0, 1))
+grad_F = _born("grad_F", r"\|\nabla F(w)\|", "norm of the meta-gradient", "survey (5)", (1, -1))
+grad_f = _born("grad_f", r"\|\nabla f(w)\|", "norm of the mean task gradient", "survey section 4.1", (1, -1))
+mean_grad = _born("mean_grad", r"\mathbb{E}\|\nabla f_i(w)\|", "mean norm of the task gradients", "FMO Lemma 4.9", (1, -1))
+grad_F_change = _born(
+    "grad_F_change", r"\|\nabla F(w)-\nabla F(u)\|", "change of the meta-gradient between w and u", "FMO Lemma 4.9", (1, -1)
+)
+bias_norm = _born("bias_norm", r"\|\mathbb{E}G-\nabla F(w)\|", "norm of the estimate's bias", "FMO (91)", (1, -1))
+mean_G = _born("mean_G", r"\|\mathbb{E}G\|", "norm of the estimate's mean", "survey (7)", (1, -1))
+second_G = _born("second_G", r"\mathbb{E}\|G\|^2", "second moment of the estimate", "survey (8)", (2, -2))
+
+LATEX_NAMES = {quantity.symbol: quantity.latex for quantity in QUANTITIES.values()}
+
+
+def weight(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """Scaling weight of an expression in the quantities above.
+
+    Args:
+        expression: any SymPy expression built from the symbols of this file.
+
+    Returns:
+        The pair (p, q) such that the expression is multiplied by s**p c**q under f -> s f, w -> c w.
+
+    Raises:
+        ValueError: the expression is not homogeneous, for instance a sum of terms of unlike weight.
+    """
+    s, c = sp.symbols("s c", positive=True)
+    scaled = {x: x * s ** QUANTITIES[x.name].weight[0] * c ** QUANTITIES[x.name].weight[1] for x in expression.free_symbols}
+    ratio = sp.powsimp(sp.factor(sp.simplify(expression.subs(scaled, simultaneous=True) / expression)), force=True)
+    if ratio.free_symbols - {s, c}:
+        raise ValueError(f"{expression} is not homogeneous under f -> s f, w -> c w")
+    powers = ratio.as_powers_dict()
+    return powers.get(s, sp.Integer(0)), powers.get(c, sp.Integer(0))
