@@ -41,8 +41,8 @@ _SURVEY_41 = "survey section 4.1"
 L = _born("L", "L", "smoothness of every task", f"{_SURVEY_41}, assumption 2", (1, -2), positive=True)
 rho = _born("rho", r"\rho", "Lipschitz constant of every Hessian", f"{_SURVEY_41}, assumption 3", (1, -3))
 sigma = _born("sigma", r"\sigma", "spread of the task gradients", f"{_SURVEY_41}, assumption 4", (1, -1))
-sigma_tilde = _born("sigma_tilde", r"\tilde\sigma", "noise of one sample's gradient", f"{_SURVEY_41}, assumption 5", (1, -1))
-sigma_H = _born("sigma_H", r"\sigma_H", "noise of one sample's Hessian", f"{_SURVEY_41}, assumption 5", (1, -2))
+sigma_tilde = _born("sigma_tilde", r"\tilde\sigma", "noise of one gradient", f"{_SURVEY_41}, assumption 5", (1, -1))
+sigma_H = _born("sigma_H", r"\sigma_H", "noise of one Hessian", f"{_SURVEY_41}, assumption 5", (1, -2))
 Delta = _born("Delta", r"\Delta", "gap F(w_0) - inf F", f"{_SURVEY_41}, assumption 1", (1, 0))
 
 alpha = _born("alpha", r"\alpha", "inner step", "survey (2)", (-1, 2))
@@ -63,9 +63,9 @@ lam = _born("lam", r"\lambda_H", "alpha^2 sigma_H^2 / D_h", "FMO (96)", (0, 0))
 distance = _born("distance", r"\|w-u\|", "distance of two points w and u", "FMO Lemma 4.9", (0, 1))
 grad_F = _born("grad_F", r"\|\nabla F(w)\|", "norm of the meta-gradient", "survey (5)", (1, -1))
 grad_f = _born("grad_f", r"\|\nabla f(w)\|", "norm of the mean task gradient", "survey section 4.1", (1, -1))
-mean_grad = _born("mean_grad", r"\mathbb{E}\|\nabla f_i(w)\|", "mean norm of the task gradients", "FMO Lemma 4.9", (1, -1))
+mean_grad = _born("mean_grad", r"\mathbb{E}\|\nabla f_i(w)\|", "mean norm of task gradients", "FMO Lemma 4.9", (1, -1))
 grad_F_change = _born(
-    "grad_F_change", r"\|\nabla F(w)-\nabla F(u)\|", "change of the meta-gradient between w and u", "FMO Lemma 4.9", (1, -1)
+    "grad_F_change", r"\|\nabla F(w)-\nabla F(u)\|", "change of the meta-gradient", "FMO Lemma 4.9", (1, -1)
 )
 bias_norm = _born("bias_norm", r"\|\mathbb{E}G-\nabla F(w)\|", "norm of the estimate's bias", "FMO (91)", (1, -1))
 mean_G = _born("mean_G", r"\|\mathbb{E}G\|", "norm of the estimate's mean", "survey (7)", (1, -1))
@@ -87,7 +87,8 @@ def weight(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
         ValueError: the expression is not homogeneous, for instance a sum of terms of unlike weight.
     """
     s, c = sp.symbols("s c", positive=True)
-    scaled = {x: x * s ** QUANTITIES[x.name].weight[0] * c ** QUANTITIES[x.name].weight[1] for x in expression.free_symbols}
+    weights = {x: QUANTITIES[x.name].weight for x in expression.free_symbols}
+    scaled = {x: x * s**p * c**q for x, (p, q) in weights.items()}
     ratio = sp.powsimp(sp.factor(sp.simplify(expression.subs(scaled, simultaneous=True) / expression)), force=True)
     if ratio.free_symbols - {s, c}:
         raise ValueError(f"{expression} is not homogeneous under f -> s f, w -> c w")

@@ -1,0 +1,186 @@
+"""Proofs as records that replay: every step is checked anew by exact arithmetic.
+
+A proof works on scalars (norms, second moments, constants). It starts from facts that the assumptions give through a
+named rule of analysis (`given`), each written as an expression that is not negative, and may only go on in three ways:
+
+* `derive`: the new expression equals a combination of known ones, with multipliers shown not to be negative. The
+  equality is an identity of rational functions, decided exactly.
+* `expect`: an inequality between squares that holds for every outcome holds for the expectations.
+* `check`: a plain exact statement, such as a sign on an interval found by counting roots.
+
+So a constant lowered below what the proof supports leaves an identity that does not close or a multiplier that turns
+negative, and the replay fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+Interval = tuple[sp.Expr, sp.Expr]
+
+RULES = {
+    "triangle": "triangle inequality",
+    "smoothness": "A2: gradients are L-Lipschitz, so Hessians have norm at most L",
+    "Hessian-Lipschitz": "A3: Hessians are rho-Lipschitz, with the Taylor remainder rho ||v||^2 / 2",
+    "task variance": "A4",
+    "sample variance": "A5 and the independence of the samples: the mean of D samples has variance 1/D of one",
+    "Jensen": "Jensen's inequality",
+    "independence": "independent factors of mean zero: cross terms vanish",
+    "domain": "hypothesis of the claim",
+    "definition": "definition",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a proof: its name, what it says (`slack >= 0`), on what ground, and whether the check passed."""
+
+    name: str
+    slack: sp.Expr
+    ground: str
+    ok: bool
+
+    def __str__(self) -> str:
+        return f"[{'ok' if self.ok else 'FAILS'}] {self.name}: {self.slack} >= 0\n        {self.ground}"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A replayed proof. `ok` is true when every step passed; printing shows the steps."""
+
+    title: str
+    steps: tuple[Step, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are steps and all of them passed."""
+        return bool(self.steps) and all(step.ok for step in self.steps)
+
+    def __str__(self) -> str:
+        verdict = "replayed, every step holds" if self.ok else "REPLAY FAILED" if self.steps else "no proof"
+        return "\n".join([f"{self.title}: {verdict}", *(f"  {step}" for step in self.steps)])
+
+
+def nonnegative_on(expression: sp.Expr, symbol: sp.Symbol, interval: Interval) -> bool:
+    """Decide `expression >= 0` on a closed interval for a rational function of one symbol, by counting roots.
+
+    Args:
+        expression: a rational function of `symbol` with rational coefficients.
+        symbol: its only symbol.
+        interval: rational end points (low, high), low < high.
+
+    Returns:
+        True if it is proved not negative wherever it is defined, and its denominator has no root inside.
+    """
+    numerator, denominator = sp.fraction(sp.cancel(sp.together(expression)))
+    low, high = map(sp.Rational, interval)
+    sign = 1
+    for part, may_vanish in ((numerator, True), (denominator, False)):
+        content, factors = sp.factor_list(part, symbol)
+        sign *= sp.sign(content)
+        for factor, multiplicity in factors:
+            polynomial = sp.Poly(factor, symbol)
+            edges = [edge for edge in (low, high) if polynomial.eval(edge) == 0]
+            inside = polynomial.count_roots(low, high) - len(edges)
+            if not may_vanish and (inside or edges):
+                return False
+            if multiplicity % 2:
+                if inside:
+                    return False
+                sign *= sp.sign(polynomial.eval((low + high) / 2))
+    return bool(sign >= 0)
+
+
+def nonnegative(expression: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
+    """Show `expression >= 0` for symbols in a box and all other symbols not negative.
+
+    The expression is factored. A factor passes if it is an even power, if all its coefficients are non-negative, if it
+    is affine in a symbol of the box and passes at both ends, or if counting roots of its one symbol settles it.
+
+    Returns:
+        True if shown. False means "not shown", which need not mean "false".
+    """
+    expression = sp.cancel(sp.together(expression))
+    if expression.is_number:
+        return bool(expression >= 0)
+    numerator, denominator = sp.fraction(expression)
+    sign = sp.Integer(1)
+    for part in (numerator, denominator):
+        content, factors = sp.factor_list(part)
+        sign *= content
+        for factor, multiplicity in factors:
+            if multiplicity % 2 == 0 or _factor_nonnegative(factor, box):
+                continue
+            if not _factor_nonnegative(-factor, box):
+                return False
+            sign = -sign
+    return bool(sign >= 0)
+
+
+def _factor_nonnegative(factor: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
+    free = sorted(factor.free_symbols, key=str)
+    if all(symbol.is_nonnegative for symbol in free) and all(c >= 0 for c in sp.Poly(factor, *free).coeffs()):
+        return True
+    if len(free) == 1 and free[0] in box:
+        return nonnegative_on(factor, free[0], box[free[0]])
+    for symbol in free:
+        if symbol in box and sp.degree(factor, symbol) == 1:
+            return all(nonnegative(factor.subs(symbol, edge), box) for edge in box[symbol])
+    return False
+
+
+@dataclass
+class Replay:
+    """The ledger in which a proof writes its steps while it runs.
+
+    Args:
+        box: closed intervals with rational ends for the symbols that have them, such as a in [0, 1/6].
+    """
+
+    box: Mapping[sp.Symbol, Interval]
+    steps: list[Step] = field(default_factory=list)
+    _known: dict[str, sp.Expr] = field(default_factory=dict)
+
+    def _write(self, name: str, slack: sp.Expr, ground: str, ok: bool) -> None:
+        if name in self._known:
+            raise ValueError(f"a proof step named {name!r} stands already: give this one a name of its own")
+        self.steps.append(Step(name, slack, ground, bool(ok)))
+        self._known[name] = slack
+
+    def given(self, name: str, slack: sp.Expr, rule: str, because: str = "") -> None:
+        """A fact of analysis: `slack >= 0` by one of the rules in RULES."""
+        self._write(name, slack, f"given by {RULES[rule]}{': ' * bool(because)}{because}", True)
+
+    def derive(self, name: str, slack: sp.Expr, by: Mapping[str, sp.Expr], plus: Iterable[sp.Expr] = ()) -> None:
+        """`slack` equals the sum of multiplier * (known slack) over `by`, plus terms that are not negative."""
+        plus = [sp.sympify(term) for term in plus]
+        missing = [key for key in by if key not in self._known]
+        if missing:
+            raise ValueError(f"step {name!r} uses {missing[0]!r}, which no earlier step has shown")
+        total = sum(sp.sympify(m) * self._known[key] for key, m in by.items()) + sum(plus)
+        closes = sp.cancel(sp.together(slack - total)) == 0
+        signs = all(nonnegative(m, self.box) for m in (*map(sp.sympify, by.values()), *plus))
+        ground = "from " + ", ".join(f"{m} x ({key})" for key, m in by.items())
+        if plus:
+            ground += " plus " + ", ".join(map(str, plus))
+        self._write(name, slack, ground, closes and signs)
+
+    def expect(self, name: str, pointwise: str, moments: Mapping[sp.Expr, sp.Expr]) -> None:
+        """Take expectations in a known inequality that is linear in the random squares named by `moments`."""
+        slack = self._known[pointwise]
+        marks = {key: sp.Dummy() for key in moments}
+        marked = sp.expand(slack).subs(marks)
+        random = set().union(*(key.free_symbols for key in moments))
+        linear = not marked.free_symbols & random and sp.Poly(marked, *marks.values()).total_degree() <= 1
+        expected = marked.subs({mark: moments[key] for key, mark in marks.items()})
+        self._write(name, expected, f"expectation of ({pointwise}), linear in {', '.join(map(str, moments))}", linear)
+
+    def check(self, name: str, expression: sp.Expr) -> None:
+        """`expression >= 0` on the box, by exact arithmetic alone."""
+        self._write(name, expression, f"exact arithmetic on {self._box_text()}", nonnegative(expression, self.box))
+
+    def _box_text(self) -> str:
+        return ", ".join(f"{symbol} in [{low}, {high}]" for symbol, (low, high) in self.box.items())

@@ -1,0 +1,22 @@
+"""The hypotheses that several claims share, each stated once."""
+
+import sympy as sp
+
+from theory import symbols as s
+from theory.claim import Hypothesis
+
+INNER_STEP = Hypothesis(sp.Le(s.alpha, 1 / (6 * s.L)), "FMO Theorem F.1; omitted by the survey's summary")
+INNER_STEP_SMOOTH = Hypothesis(sp.Le(s.alpha, 1 / s.L), "FMO Lemma 4.9")
+HESSIAN_BATCH = Hypothesis(sp.Ge(s.D_h, 2 * s.alpha**2 * s.sigma_H**2), "FMO Theorem F.1; omitted by the survey")
+TASK_BATCH = Hypothesis(sp.Ge(s.B, 20), "FMO Theorem F.1; omitted by the survey")
+STEP_TASKS = (
+    Hypothesis(sp.Ge(s.B_step, sp.Rational(1, 2) * (s.rho * s.alpha * s.sigma / s.L) ** 2), "FMO Lemma 4.11"),
+    Hypothesis(sp.Ge(s.B_step, 1), "a batch has a member"),
+)
+STEP_SAMPLES = (
+    Hypothesis(sp.Ge(s.D_step, (2 * s.rho * s.alpha * s.sigma_tilde / s.L) ** 2), "FMO Lemma 4.11"),
+    Hypothesis(sp.Ge(s.D_step, 1), "a batch has a member"),
+)
+
+INNER_STEP_BOX = {s.a: (sp.Integer(0), sp.Rational(1, 6))}
+MOMENT_BOX = {**INNER_STEP_BOX, s.lam: (sp.Integer(0), sp.Rational(1, 2))}
