@@ -1,1 +1,6 @@
-"""Package."""
+"""Task families with known constants, exact moments, and the engine that runs the algorithms on them."""
+
+from simulations import exact, families
+from simulations.experiment import Experiment, Result, run
+
+__all__ = ["Experiment", "Result", "exact", "families", "run"]

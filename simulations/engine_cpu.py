@@ -1,0 +1,79 @@
+"""The Numba engine: Algorithm 1 over many replicates, each a function of its noise addresses alone.
+
+Replicates are split over a thread pool and nothing is summed across them here, so results are the same bits for any
+number of threads and any chunking of the iterations.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from simulations.kernels import COUNT, MATRIX, PLAN, VECTOR, Address, Plan, Setting, compiled, types
+from simulations.philox import TASK, at, draw_tasks
+from simulations.sums import norm
+
+
+@compiled(types.void(PLAN, VECTOR, COUNT, COUNT, COUNT, MATRIX, MATRIX, MATRIX, MATRIX))
+def _advance(plan, scheduled, start, first, stop, w, norms, objectives, steps):
+    """Iterations start, start + 1, ... (one for each scheduled step) of replicates first, ..., stop - 1, in place."""
+    tasks, d = plan.law.probabilities.size, w.shape[1]
+    everyone = np.arange(tasks)
+    picks = np.empty(plan.B, np.int64)
+    shares = np.full(plan.B, 1.0 / max(plan.B, 1))
+    exact = Setting(plan.setting.alpha, np.inf, np.inf, np.inf)
+    work = np.empty((4, max(tasks, plan.B, plan.rule.B_step), d))
+    gradient, update = np.empty(d), np.empty(d)
+    for r in range(first, stop):
+        point = w[r]
+        for offset in range(scheduled.size):
+            k = start + offset
+            address = Address(plan.seed, np.uint64(r), np.uint64(k), TASK)
+            noted = k % plan.record_every == 0
+            if plan.reuse or noted or k % plan.norm_every == 0:
+                plan.gradient(plan.oracle, exact, point, everyone, plan.law.probabilities, address, work, gradient)
+                norms[offset, r] = norm(gradient)
+            if noted:
+                objectives[offset, r] = plan.objective(plan.oracle.tasks, plan.law, plan.setting, point, work)
+            if k == plan.last:
+                continue
+            if plan.reuse:
+                update[:] = gradient
+            elif plan.B == 0:
+                plan.direction(
+                    plan.oracle, plan.setting, point, everyone, plan.law.probabilities, address, work, update
+                )
+            else:
+                draw_tasks(plan.law.cumulative, address, picks)
+                plan.direction(plan.oracle, plan.setting, point, picks, shares, address, work, update)
+            step = plan.step(plan.oracle, plan.rule, plan.law, point, scheduled[offset], address, work)
+            steps[offset, r] = step
+            for j in range(d):
+                point[j] -= step * update[j]
+
+
+def advance(plan: Plan, w: np.ndarray, scheduled: np.ndarray, start: int, threads: int) -> tuple[np.ndarray, ...]:
+    """Run iterations start, ..., start + len(scheduled) - 1 on every replicate.
+
+    Args:
+        plan: the algorithm and its tasks.
+        w: (replicates, d), the points before; holds the points after when this returns.
+        scheduled: (iterations,), planned steps, used by the scheduled step rule only.
+        start: number of the first iteration.
+        threads: how many to use; results do not depend on it.
+
+    Returns:
+        norms, objectives, steps: each (iterations, replicates), NaN where the plan does not ask for the value.
+    """
+    replicates = w.shape[0]
+    found = tuple(np.full((scheduled.size, replicates), np.nan) for _ in range(3))
+    edges = np.linspace(0, replicates, min(threads, replicates) + 1).astype(int)
+    with ThreadPoolExecutor(len(edges) - 1) as pool:
+        blocks = [
+            pool.submit(_advance, plan, scheduled, start, first, stop, w, *found)
+            for first, stop in zip(edges[:-1], edges[1:], strict=True)
+        ]
+        for block in blocks:
+            block.result()
+    return found

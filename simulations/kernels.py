@@ -1,0 +1,210 @@
+"""The one place that talks to Numba: decorators, kernel signatures, and the folder that keeps compiled code.
+
+Every kernel has an explicit signature and is compiled once, for all families, when its file is first imported. Kernels
+of families, oracles, methods and step rules are C callbacks, so the engine takes them as arguments and is not compiled
+again for them. Compiled code is kept in a folder named by a hash of the sources of `simulations/`: Numba looks only at
+the file that defines a kernel, and would otherwise keep calling code of another file that has since changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numba
+from numba import types
+from numba.core.errors import NumbaExperimentalFeatureWarning
+
+_SOURCES = Path(__file__).parent
+_KEEP_DAYS = 30
+
+warnings.filterwarnings("ignore", category=NumbaExperimentalFeatureWarning, message="First-class function type")
+
+
+def _source_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_SOURCES.rglob("*.py")):
+        digest.update(str(path.relative_to(_SOURCES)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    """The folder of this source state, made writable; a temporary one where the user's cache cannot be written."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mamlbound"
+    folder = home / _source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="mamlbound-"))
+    for other in home.iterdir():
+        if other != folder and time.time() - other.stat().st_mtime > _KEEP_DAYS * 86400:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+CACHE_FOLDER = _cache_folder()
+numba.config.CACHE_DIR = str(CACHE_FOLDER)
+
+
+def compiled(signature: types.Type) -> Callable:
+    """A kernel called from Python; it releases the interpreter lock, so a thread pool runs it in parallel."""
+    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")
+
+
+def callback(signature: types.Type) -> Callable:
+    """A kernel that other kernels take as an argument."""
+    return numba.cfunc(signature, cache=True, error_model="numpy")
+
+
+inlined = numba.njit(inline="always", error_model="numpy")
+
+REAL = types.float64
+COUNT = types.int64
+WORD = types.uint64
+VECTOR = REAL[::1]
+MATRIX = REAL[:, ::1]
+TABLE = REAL[:, :, ::1]
+PICKS = COUNT[::1]
+
+VALUES = types.void(MATRIX, PICKS, TABLE, VECTOR, VECTOR)
+GRADIENTS = types.void(MATRIX, PICKS, TABLE, VECTOR, MATRIX)
+PRODUCTS = types.void(MATRIX, MATRIX, PICKS, TABLE, VECTOR, MATRIX)
+
+
+class Tasks(NamedTuple):
+    """A finite set of tasks as kernels see it.
+
+    values(points, picks, table, shared, out): out[r] = f_i(points[r]) for the task i = picks[r].
+    gradients(points, picks, table, shared, out): out[r] = grad f_i(points[r]).
+    products(points, vectors, picks, table, shared, out): out[r] = Hess f_i(points[r]) vectors[r].
+    table: (tasks, parameters, d), what tells the tasks apart; shared: what they have in common.
+    """
+
+    values: object
+    gradients: object
+    products: object
+    table: object
+    shared: object
+
+
+TASKS = types.NamedTuple(
+    [types.FunctionType(VALUES), types.FunctionType(GRADIENTS), types.FunctionType(PRODUCTS), TABLE, VECTOR], Tasks
+)
+
+
+class Address(NamedTuple):
+    """Where a random number lives: its value is a function of this and of its index alone."""
+
+    seed: int
+    replicate: int
+    iteration: int
+    role: int
+
+
+ADDRESS = types.NamedUniTuple(WORD, 4, Address)
+SAMPLED_GRADIENTS = types.void(TASKS, VECTOR, MATRIX, PICKS, REAL, ADDRESS, MATRIX)
+SAMPLED_PRODUCTS = types.void(TASKS, VECTOR, MATRIX, MATRIX, PICKS, REAL, ADDRESS, MATRIX)
+
+
+class Oracle(NamedTuple):
+    """What an algorithm may ask of the tasks: means of `samples` noisy gradients and Hessian-vector products.
+
+    gradients(tasks, spread, points, picks, samples, address, out) and
+    products(tasks, spread, points, vectors, picks, samples, address, out); samples = inf gives the exact answer.
+    """
+
+    tasks: object
+    gradients: object
+    products: object
+    spread: object
+
+
+ORACLE = types.NamedTuple(
+    [TASKS, types.FunctionType(SAMPLED_GRADIENTS), types.FunctionType(SAMPLED_PRODUCTS), VECTOR], Oracle
+)
+
+
+class Setting(NamedTuple):
+    """The numbers of one algorithm: inner step and batch sizes (inf for an exact oracle)."""
+
+    alpha: float
+    D_in: float
+    D_o: float
+    D_h: float
+
+
+SETTING = types.NamedUniTuple(REAL, 4, Setting)
+DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, VECTOR, ADDRESS, TABLE, VECTOR)
+
+
+class StepRule(NamedTuple):
+    """A step 1/(base + slope E||g||), its mean taken over B_step sampled tasks with D_step samples, or exactly.
+
+    base: in units of L. slope: in units of rho alpha. D_step: samples a task, inf for exact gradients.
+    """
+
+    base: float
+    slope: float
+    B_step: int
+    D_step: float
+
+
+STEP_RULE = types.NamedTuple([REAL, REAL, COUNT, REAL], StepRule)
+
+
+class Law(NamedTuple):
+    """The law of a task: probabilities (tasks,) and their running sums."""
+
+    probabilities: object
+    cumulative: object
+
+
+LAW = types.NamedUniTuple(VECTOR, 2, Law)
+STEP = REAL(ORACLE, STEP_RULE, LAW, VECTOR, REAL, ADDRESS, TABLE)
+OBJECTIVE = REAL(TASKS, LAW, SETTING, VECTOR, TABLE)
+
+
+class Plan(NamedTuple):
+    """One algorithm on one set of tasks, as the engine sees it.
+
+    direction: the sampled update direction; gradient: that of the objective F, by enumeration; objective: F.
+    B: tasks in a batch, 0 for all of them. reuse: 1 where direction and gradient are one and the same number.
+    last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
+    F and the step are noted.
+    """
+
+    direction: object
+    gradient: object
+    objective: object
+    step: object
+    oracle: object
+    law: object
+    setting: object
+    rule: object
+    B: int
+    reuse: int
+    last: int
+    norm_every: int
+    record_every: int
+    seed: int
+
+
+PLAN = types.NamedTuple(
+    [
+        *(types.FunctionType(signature) for signature in (DIRECTION, DIRECTION, OBJECTIVE, STEP)),
+        *(ORACLE, LAW, SETTING, STEP_RULE),
+        *(COUNT,) * 5,
+        WORD,
+    ],
+    Plan,
+)
