@@ -7,11 +7,12 @@ number of threads and any chunking of the iterations.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
 from simulations.kernels import COUNT, MATRIX, PLAN, VECTOR, Address, Plan, Setting, compiled, types
-from simulations.philox import TASK, at, draw_tasks
+from simulations.philox import TASK, draw_tasks
 from simulations.sums import norm
 
 
@@ -72,7 +73,7 @@ def advance(plan: Plan, w: np.ndarray, scheduled: np.ndarray, start: int, thread
     with ThreadPoolExecutor(len(edges) - 1) as pool:
         blocks = [
             pool.submit(_advance, plan, scheduled, start, first, stop, w, *found)
-            for first, stop in zip(edges[:-1], edges[1:], strict=True)
+            for first, stop in pairwise(edges)
         ]
         for block in blocks:
             block.result()
