@@ -1,1 +1,1 @@
-"""Package."""
+"""The command line of mamlbound."""

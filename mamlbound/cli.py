@@ -1,5 +1,78 @@
-"""The door: command line and nothing else."""
+"""The door: command line and nothing else. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The convergence theory of MAML as executable claims, decided with stated evidence.",
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep `reproduce` a command of its own while it is the only one."""
+
+
+def _constant(name: str, meaning: str):
+    return Annotated[str | None, typer.Option(f"--{name.replace('_', '-')}", metavar="NUMBER", help=meaning)]
+
+
+@app.command()
+def reproduce(
+    quick: Annotated[bool, typer.Option("--quick/--full", help="Minutes on two cores, or all there is.")] = True,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A figure; may be given again.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the results go.")] = Path("out"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the tasks and of all noise.")] = 0,
+    L: _constant("L", "Smoothness of every task.") = None,
+    rho: _constant("rho", "Lipschitz constant of every Hessian.") = None,
+    sigma: _constant("sigma", "Spread of the task gradients.") = None,
+    sigma_tilde: _constant("sigma_tilde", "Noise of one gradient.") = None,
+    sigma_H: _constant("sigma_H", "Noise of one Hessian.") = None,
+    Delta: _constant("Delta", "Gap of the ramps.") = None,
+) -> None:
+    """Run the experiments, draw the figures and bind the report. Numbers may be written 0.05 or 1/20."""
+    from figures import Settings, report
+    from theory import Constants
+
+    given = {"L": L, "rho": rho, "sigma": sigma, "sigma_tilde": sigma_tilde, "sigma_H": sigma_H, "Delta": Delta}
+    constants = {name: value for name, value in given.items() if value is not None}
+    figures = report.chosen(only or [])
+    Constants(**{"L": 1, "rho": 1, **constants})
+    settings = Settings("quick" if quick else "full", constants, seed)
+    files = _with_progress(figures, lambda progress: report.produce(figures, settings, out, progress))
+    for file in files:
+        typer.echo(file)
+
+
+def _with_progress(names, work):
+    """Run `work(progress)` under one bar a figure, on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description:<12}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
+        tasks = {name: bars.add_task(name, total=1.0, start=True) for name in names}
+        return work(lambda name, done: bars.update(tasks[name], completed=done))
 
 
 def main() -> None:
-    """Entry point of the `mamlbound` command."""
+    """Entry point of the `mamlbound` command. Bad input ends in one sentence and exit code 2."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        print(f"mamlbound: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        print("mamlbound: interrupted, nothing was written", file=sys.stderr)
+        sys.exit(INTERRUPTED)
