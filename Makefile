@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test lint clean
+.PHONY: reproduce test lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -14,6 +14,9 @@ test: lint
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
+
+bench: $(VENV)/.ready
+	$(BIN)/python benchmarks/engine.py
 
 $(VENV): $(VENV)/.ready
 
