@@ -33,6 +33,7 @@ _COSINE = {"L": 1, "rho": 1, "sigma": "1/20", "sigma_tilde": "1/20", "sigma_H": 
 _RAMP = {"L": 1, "rho": 1, "Delta": 1}
 _SLOPE = 1.02
 _TARGETS = 8
+_SPREAD = 0.08
 _SIZES = {
     "quick": {"replicates": 32, "cap": 20_000, "ramps": (0.3, 0.1, 0.03, 0.01)},
     "full": {"replicates": 256, "cap": 200_000, "ramps": (0.3, 0.1, 0.03, 0.01, 0.003)},
@@ -150,6 +151,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         axis.loglog(means["eps"], means["bound"], color=style.RED, label="published bound (14)")
         axis.loglog(means["eps"], means["worst_case"], "--", color=style.BLACK, label=r"$48\,L\Delta/\epsilon^2$")
         _passages(axis, replicates, means)
+        style.honest_decades(axis)
         axis.set(title=title, xlabel=r"target $\epsilon$")
     axes[0].set_ylabel(r"iterations $T(\epsilon)$")
     axes[0].axvline(tables["means"]["floor"].max(), color=style.GREY, linewidth=1, label="noise floor FMO(86)")
@@ -164,13 +166,15 @@ def _of(table: pd.DataFrame, label: str) -> pd.DataFrame:
 
 def _passages(axis: plt.Axes, replicates: pd.DataFrame, means: pd.DataFrame) -> None:
     """Every replicate's first passage, and that of the mean; what was not reached stands at its last iteration."""
-    reached = replicates[~replicates["censored"]]
-    several = replicates["replicate"].nunique() > 1
-    if several:
-        axis.plot(reached["eps"], reached["T"], ".", color=style.SKY, markersize=5, alpha=0.5, label="each replicate")
     passed = means[~means["censored"]]
-    label = "mean over replicates, guarded" if several else "seen"
+    reached = replicates[~replicates["censored"]]
+    count = replicates["replicate"].nunique()
+    label = "mean over replicates, guarded" if count > 1 else "seen"
     axis.plot(passed["eps"], passed["T"], "o-", color=style.BLUE, markersize=4, label=label)
+    if count > 1:
+        aside = 1 + _SPREAD * (2 * reached["replicate"] / (count - 1) - 1)
+        label = f"each of {count} replicates (spread sideways)"
+        axis.plot(reached["eps"] * aside, reached["T"], ".", color=style.ORANGE, markersize=3, label=label)
     censored = replicates["censored"].sum()
     if censored:
         axis.text(0.03, 0.03, f"{censored} passages not reached (censored)", transform=axis.transAxes, color=style.GREY)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -42,3 +44,10 @@ _STYLE = {
 def style() -> AbstractContextManager:
     """The rc settings under which all figures are drawn and saved."""
     return mpl.rc_context(_STYLE)
+
+
+def honest_decades(axis: Axes) -> None:
+    """Label a logarithmic horizontal axis at 1, 2 and 5 of each decade, in plain numbers."""
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
