@@ -73,6 +73,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         print(f"mamlbound: {error}", file=sys.stderr)
         sys.exit(USAGE)
-    except KeyboardInterrupt:
-        print("mamlbound: interrupted, nothing was written", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("mamlbound: interrupted, nothing was written", file=sys.stderr)
+        raise
