@@ -72,8 +72,7 @@ def advance(plan: Plan, w: np.ndarray, scheduled: np.ndarray, start: int, thread
     edges = np.linspace(0, replicates, min(threads, replicates) + 1).astype(int)
     with ThreadPoolExecutor(len(edges) - 1) as pool:
         blocks = [
-            pool.submit(_advance, plan, scheduled, start, first, stop, w, *found)
-            for first, stop in pairwise(edges)
+            pool.submit(_advance, plan, scheduled, start, first, stop, w, *found) for first, stop in pairwise(edges)
         ]
         for block in blocks:
             block.result()

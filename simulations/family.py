@@ -121,31 +121,68 @@ class Family:
         return vector
 
     def values(self, w: np.ndarray) -> np.ndarray:
-        """f_i(w) for every task, (tasks,)."""
+        """f_i(w) for every task, (tasks,).
+
+        Raises:
+            ValueError: w does not have shape (d,).
+        """
         return self.values_at(np.tile(self.point(w), (self.size, 1)))
 
     def gradients(self, w: np.ndarray) -> np.ndarray:
-        """grad f_i(w) for every task, (tasks, d)."""
+        """grad f_i(w) for every task, (tasks, d).
+
+        Raises:
+            ValueError: w does not have shape (d,).
+        """
         return self.gradients_at(np.tile(self.point(w), (self.size, 1)))
 
     def hessian_vector_products(self, w: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Hess f_i(w) v for every task, (tasks, d); v is (d,), or (tasks, d) for one vector a task."""
-        vectors = np.array(np.broadcast_to(v, (self.size, self.dim)), dtype=float, order="C")
+        """Hess f_i(w) v for every task.
+
+        Args:
+            w: (d,).
+            v: (d,), or (tasks, d) for one vector a task.
+
+        Returns:
+            (tasks, d).
+
+        Raises:
+            ValueError: w or v has another shape.
+        """
+        vectors = np.array(v, dtype=float)
+        vectors = self._rows("v", np.tile(self.point(vectors, "v"), (self.size, 1)) if vectors.ndim < 2 else vectors)
         out = np.empty_like(vectors)
         _products(self.tasks, np.tile(self.point(w), (self.size, 1)), vectors, np.arange(self.size), out)
         return out
 
     def values_at(self, points: np.ndarray) -> np.ndarray:
-        """f_i(points[i]), (tasks,), for points (tasks, d)."""
+        """f_i(points[i]), (tasks,), for points (tasks, d).
+
+        Raises:
+            ValueError: points has another shape.
+        """
         out = np.empty(self.size)
-        _values(self.tasks, np.ascontiguousarray(points), np.arange(self.size), out)
+        _values(self.tasks, self._rows("points", points), np.arange(self.size), out)
         return out
 
     def gradients_at(self, points: np.ndarray) -> np.ndarray:
-        """grad f_i(points[i]), (tasks, d), for points (tasks, d)."""
+        """grad f_i(points[i]), (tasks, d), for points (tasks, d).
+
+        Raises:
+            ValueError: points has another shape.
+        """
         out = np.empty((self.size, self.dim))
-        _gradients(self.tasks, np.ascontiguousarray(points), np.arange(self.size), out)
+        _gradients(self.tasks, self._rows("points", points), np.arange(self.size), out)
         return out
+
+    def _rows(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """`rows` as a float matrix with one row a task: kernels do not check what they are given."""
+        matrix = np.ascontiguousarray(rows, dtype=float)
+        if matrix.shape != (self.size, self.dim):
+            raise ValueError(
+                f"{name} must have shape ({self.size}, {self.dim}) for this {self.name} family, got {matrix.shape}"
+            )
+        return matrix
 
 
 def positive_integer(name: str, value: int) -> int:
