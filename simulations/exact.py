@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import roots_hermitenorm
 
 from simulations.family import Family
 
@@ -102,7 +103,7 @@ def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) 
     centre, width = w - alpha * family.gradients(w), alpha * math.sqrt(variance)
     before, nodes = None, 8
     while nodes <= _MOST_NODES:
-        points, weights = np.polynomial.hermite_e.hermegauss(nodes)
+        points, weights = roots_hermitenorm(nodes)
         outer = np.array([family.gradients_at(centre - width * z) for z in points])
         weights = weights / weights.sum()
         found = np.tensordot(weights, outer, 1), np.tensordot(weights, outer**2, 1)
