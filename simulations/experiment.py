@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from theory.rationals import Number, exact
 GUARD = 3.0
 _CHUNK_WORK = 30_000_000
 _LONGEST_CHUNK = 65_536
+_ADDRESSES = 2**32
 
 Step = str | float | Callable[[int], float]
 
@@ -39,8 +41,8 @@ class Experiment:
             "sharp" 1/L(w) with the sharp smoothness, a positive number, or a function of the iteration.
         B_step, D_step: tasks and samples a task of the step-size batch of "published"; None for the exact mean and for
             exact gradients.
-        iterations: how many at most.
-        replicates: independent runs from the same start.
+        iterations: how many at most, up to 2**32, where noise addresses end.
+        replicates: independent runs from the same start, up to 2**32.
         eps: targets; each replicate's first passage below each is found at every iteration.
         until_passage: stop once every replicate, and the guarded mean over replicates, is below the smallest eps.
         record_every: distance of the rows of `Result.frame`.
@@ -74,14 +76,15 @@ class Experiment:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         for name in ("iterations", "replicates", "record_every"):
-            positive_integer(name, getattr(self, name))
+            if positive_integer(name, getattr(self, name)) > _ADDRESSES:
+                raise ValueError(f"{name} must be at most 2**32, where noise would repeat, got {getattr(self, name)}")
         for name in ("B", "B_step"):
             if getattr(self, name) is not None:
                 positive_integer(name, getattr(self, name))
         for name in ("D_in", "D_o", "D_h", "D_step"):
             samples = getattr(self, name)
-            if samples is not None and not samples >= 1:
-                raise ValueError(f"{name} must be at least 1, or None for an exact oracle, got {samples}")
+            if samples is not None and not (isinstance(samples, Real) and samples >= 1):
+                raise ValueError(f"{name} must be at least 1, or None for an exact oracle, got {samples!r}")
         if self.D_step is not None and self.B_step is None:
             raise ValueError("D_step needs a B_step: without one the step size uses the exact mean over tasks")
         if not (0 <= exact(self.alpha, "alpha") < math.inf):
@@ -91,17 +94,23 @@ class Experiment:
                 raise ValueError(f"eps must be positive, got {target}")
         if self.until_passage and not self.eps:
             raise ValueError("until_passage needs at least one eps to pass")
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed must lie in [0, 2**64), got {self.seed}")
-        if isinstance(self.step, str) and self.step not in STEPS:
+        if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**64):
+            raise ValueError(f"seed must be a whole number of [0, 2**64), got {self.seed!r}")
+        number = isinstance(self.step, Real) and not isinstance(self.step, bool)
+        if not (number or callable(self.step) or self.step in STEPS):
             raise ValueError(f"step must be one of {', '.join(STEPS)}, a number or a function, got {self.step!r}")
-        if isinstance(self.step, int | float) and not 0 < self.step < math.inf:
+        if number and not 0 < self.step < math.inf:
             raise ValueError(f"step must be positive, got {self.step}")
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether the update direction is exact: all tasks by their probabilities, with exact oracles."""
+        return not self.B and all(_samples(D) == math.inf for D in (self.D_in, self.D_o, self.D_h))
 
     @property
     def deterministic(self) -> bool:
         """Whether nothing is sampled, so that all replicates are one."""
-        return not (self.B or self.D_in or self.D_o or self.D_h or (self.step == "published" and self.B_step))
+        return self.full_batch and not (self.step == "published" and self.B_step)
 
     def plan(self) -> Plan:
         """The experiment as the engine sees it."""
@@ -117,7 +126,7 @@ class Experiment:
             setting=Setting(alpha, *(_samples(D) for D in (self.D_in, self.D_o, self.D_h))),
             rule=StepRule(base, slope, self.B_step or 0, _samples(self.D_step)),
             B=self.B or 0,
-            reuse=int(method.direction is method.gradient and not (self.B or self.D_in or self.D_o or self.D_h)),
+            reuse=int(method.direction is method.gradient and self.full_batch),
             last=self.iterations,
             norm_every=1 if self.eps else self.record_every,
             record_every=self.record_every,
@@ -151,6 +160,9 @@ def run(
         experiment: what to run.
         threads: how many to use, all cores by default; results do not depend on it.
         progress: called with (iterations done, iterations at most) after every chunk.
+
+    Raises:
+        ValueError: a step function gives a step that is not positive.
     """
     family, plan = experiment.family, experiment.plan()
     points = np.tile(family.start, (experiment.replicates, 1))
@@ -250,7 +262,10 @@ def _samples(asked: float | None) -> float:
 
 def _scheduled(step: Step, iterations: np.ndarray) -> np.ndarray:
     if callable(step):
-        return np.array([step(int(k)) for k in iterations], dtype=float)
+        planned = np.array([step(int(k)) for k in iterations], dtype=float)
+        for k in np.flatnonzero(~((planned > 0) & (planned < math.inf)))[:1]:
+            raise ValueError(f"step must be positive, got {planned[k]} at iteration {iterations[k]}")
+        return planned
     return np.full(iterations.size, math.nan if isinstance(step, str) else float(step))
 
 
