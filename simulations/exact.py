@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import roots_hermitenorm
 
-from simulations.family import Family
+from simulations.family import Family, real
 
 _CELLS = 1024
 _MOST_NODES = 512
@@ -26,13 +26,21 @@ class Moments:
 
 
 def objective(family: Family, w: np.ndarray, alpha: float) -> float:
-    """F(w) = E_i f_i(w - alpha grad f_i(w)): survey (1)."""
+    """F(w) = E_i f_i(w - alpha grad f_i(w)): survey (1).
+
+    Raises:
+        ValueError: w does not have shape (d,).
+    """
     w = family.point(w)
     return float(family.probabilities @ family.values_at(w - alpha * family.gradients(w)))
 
 
 def meta_gradient(family: Family, w: np.ndarray, alpha: float) -> np.ndarray:
-    """grad F(w) = E_i (I - alpha Hess f_i(w)) grad f_i(w - alpha grad f_i(w)), (d,): survey (5)."""
+    """grad F(w) = E_i (I - alpha Hess f_i(w)) grad f_i(w - alpha grad f_i(w)), (d,): survey (5).
+
+    Raises:
+        ValueError: w does not have shape (d,).
+    """
     w = family.point(w)
     outer = family.gradients_at(w - alpha * family.gradients(w))
     return family.probabilities @ (outer - alpha * family.hessian_vector_products(w, outer))
@@ -71,7 +79,7 @@ def _part(family: Family, alpha: float, u: np.ndarray, j: int) -> np.ndarray:
 
 def _floor(family: Family, alpha: float, j: int) -> float:
     """A lower bound of coordinate j's part of F, tight to rounding."""
-    L, rho = float(family.constants.L), float(family.constants.rho)
+    L, rho = real(family.constants.L), real(family.constants.rho)
     left, width = np.linspace(0.0, family.formula.period, _CELLS, endpoint=False, retstep=True)
     steepest = np.abs(family.formula.slope(left, *family.table[:, :, j].T[:, :, None], family.shared)).max() + L * width
     a = alpha * L
@@ -95,6 +103,9 @@ def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) 
         w: (d,).
         alpha: inner step.
         variance: of the normal inner noise, a coordinate.
+
+    Returns:
+        E h_i and E h_i^2, entry by entry.
 
     Raises:
         ValueError: the family is not separable, or the quadrature does not settle.
@@ -134,11 +145,11 @@ def moments(
         ValueError: w has the wrong shape, or neither way is open.
     """
     w = family.point(w)
-    variance = float(family.constants.sigma_tilde) ** 2 / family.dim
+    variance = real(family.constants.sigma_tilde) ** 2 / family.dim
     how = family.outer_moments or outer_moments
     first, second = how(family, w, alpha, variance / D_in)
     shrink = 1 - alpha * family.hessian_vector_products(w, np.ones(family.dim))
     mean = family.probabilities @ (shrink * first)
-    hessian_noise = (alpha * float(family.constants.sigma_H)) ** 2 / D_h
+    hessian_noise = (alpha * real(family.constants.sigma_H)) ** 2 / D_h
     each = ((shrink**2 + hessian_noise) * (second + variance / D_o)).sum(axis=1)
     return Moments(mean, float(family.probabilities @ each), mean - meta_gradient(family, w, alpha))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simulations import engine_cpu, steps
-from simulations.family import Family, positive_integer
+from simulations.family import Family, positive_integer, real
 from simulations.kernels import Plan, Setting, StepRule
 from simulations.method import Method
 from simulations.methods import METHODS
@@ -114,7 +114,7 @@ class Experiment:
 
     def plan(self) -> Plan:
         """The experiment as the engine sees it."""
-        method, alpha = METHODS[self.method], float(exact(self.alpha, "alpha"))
+        method, alpha = METHODS[self.method], real(self.alpha)
         kernel, base, slope = _step_rule(self.step, self.B_step, method, self.family, alpha)
         return Plan(
             direction=method.direction,
@@ -277,8 +277,8 @@ def _step_rule(step: Step, B_step: int | None, method: Method, family: Family, a
     a = exact(alpha) * exact(family.constants.L)
     on_L, on_mean = (float(c) for c in CLAIMS["smoothness"].constants(which, a=a).values())
     factor = method.step_factor if which == "published" else 1
-    base = factor * on_L * float(family.constants.L)
-    slope = factor * on_mean * float(family.constants.rho) * alpha
+    base = factor * on_L * real(family.constants.L)
+    slope = factor * on_mean * real(family.constants.rho) * alpha
     return (steps.sampled if sampled and B_step else steps.exact), base, slope
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
 from simulations.noise import gaussian_gradients, isotropic_products
 from theory import Constants
+from theory.rationals import Number, exact
 
 Standing = Literal["attained", "safe"]
 
@@ -97,7 +98,7 @@ class Family:
     @cached_property
     def oracle(self) -> Oracle:
         """The noisy answers an algorithm works with."""
-        spread = np.array([float(self.constants.sigma_tilde), float(self.constants.sigma_H)])
+        spread = np.array([real(self.constants.sigma_tilde), real(self.constants.sigma_H)])
         return Oracle(self.tasks, gaussian_gradients, isotropic_products, spread)
 
     @cached_property
@@ -183,6 +184,15 @@ class Family:
                 f"{name} must have shape ({self.size}, {self.dim}) for this {self.name} family, got {matrix.shape}"
             )
         return matrix
+
+
+def real(value: Number) -> float:
+    """The float nearest to a number as a person types it: 0.05, "1/20" or a Fraction.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    return float(exact(value))
 
 
 def positive_integer(name: str, value: int) -> int:

@@ -8,6 +8,8 @@ the file that defines a kernel, and would otherwise keep calling code of another
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import os
 import shutil
@@ -36,7 +38,7 @@ def _source_hash() -> str:
 
 
 def _cache_folder() -> Path:
-    """The folder of this source state, made writable; a temporary one where the user's cache cannot be written."""
+    """The folder of this source state, in the user's cache; where that cannot be written, one for this process only."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mamlbound"
     folder = home / _source_hash()
     try:
@@ -45,10 +47,13 @@ def _cache_folder() -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="mamlbound-"))
+        temporary = tempfile.mkdtemp(prefix="mamlbound-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        return Path(temporary)
     for other in home.iterdir():
-        if other != folder and time.time() - other.stat().st_mtime > _KEEP_DAYS * 86400:
-            shutil.rmtree(other, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            if other != folder and time.time() - other.stat().st_mtime > _KEEP_DAYS * 86400:
+                shutil.rmtree(other, ignore_errors=True)
     return folder
 
 

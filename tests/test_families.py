@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -277,6 +278,18 @@ def test_shifts_at_the_end_of_their_amplitude_are_built(L, rho, tasks, over):
     family = families.cosine(dim=2, tasks=tasks, L=L, rho=rho, sigma=most * over, shift_share=None)
     assert math.isclose(_task_variance(family, np.zeros(2)), (most * over) ** 2, rel_tol=1e-9)
     assert families.cosine(dim=2, tasks=tasks, L=L, rho=rho, sigma=most * (1 - 1e-15), shift_share=1.0).size == tasks
+
+
+@pytest.mark.parametrize("name", families.NAMES)
+def test_constants_may_be_typed_as_fractions(name):
+    """ "1/2" and Fraction(1, 2) build what 0.5 builds, and stay exact in the record."""
+    build = getattr(families, name)
+    typed = build(**dict.fromkeys(CONSTANTS, "1/2"))
+    for other in (build(**dict.fromkeys(CONSTANTS, number)) for number in (Fraction(1, 2), 0.5)):
+        assert (typed.table == other.table).all() and (typed.shared == other.shared).all()
+        assert (typed.oracle.spread == other.oracle.spread).all()
+        assert exact.gap(typed, 0.1) == exact.gap(other, 0.1)
+    assert typed.constants.sigma == "1/2"
 
 
 def test_seeds_give_different_tasks_and_the_same_seed_the_same():

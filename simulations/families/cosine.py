@@ -13,9 +13,10 @@ import math
 import numpy as np
 import sympy as sp
 
-from simulations.family import Family, Formula, positive_integer
+from simulations.family import Family, Formula, positive_integer, real
 from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined
 from theory import Constants
+from theory.rationals import Number
 
 
 @inlined
@@ -82,11 +83,11 @@ def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) 
 def cosine(
     dim: int = 16,
     tasks: int = 32,
-    L: float = 1.0,
-    rho: float = 1.0,
-    sigma: float = 0.5,
-    sigma_tilde: float = 0.3,
-    sigma_H: float = 0.2,
+    L: Number = 1.0,
+    rho: Number = 1.0,
+    sigma: Number = 0.5,
+    sigma_tilde: Number = 0.3,
+    sigma_H: Number = 0.2,
     shift_share: float | None = None,
     seed: int = 0,
 ) -> Family:
@@ -108,7 +109,7 @@ def cosine(
     """
     d, n = positive_integer("dim", dim), positive_integer("tasks", tasks)
     constants = Constants(L, rho, sigma, sigma_tilde, sigma_H)
-    L, rho, sigma = float(L), float(rho), float(sigma)
+    L, rho, sigma = real(L), real(rho), real(sigma)
     if rho == 0:
         raise ValueError("rho must be positive for cosine tasks, whose curvature varies; got 0")
     if n == 1 and sigma > 0:

@@ -12,9 +12,10 @@ import math
 import numpy as np
 import sympy as sp
 
-from simulations.family import Family, Formula
+from simulations.family import Family, Formula, real
 from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined
 from theory import Constants
+from theory.rationals import Number
 
 
 @inlined
@@ -78,12 +79,12 @@ def expression(row, shared, w):
 def resisting_ramp(
     eps: float = 0.01,
     slope_factor: float = 1.02,
-    L: float = 1.0,
-    rho: float = 1.0,
-    Delta: float = 1.0,
-    sigma: float = 0.0,
-    sigma_tilde: float = 0.0,
-    sigma_H: float = 0.0,
+    L: Number = 1.0,
+    rho: Number = 1.0,
+    Delta: Number = 1.0,
+    sigma: Number = 0.0,
+    sigma_tilde: Number = 0.0,
+    sigma_H: Number = 0.0,
 ) -> Family:
     """The ramp that resists down to eps.
 
@@ -93,11 +94,14 @@ def resisting_ramp(
         L, rho, sigma, sigma_tilde, sigma_H: the constants of A2-A5, each attained.
         Delta: gap f(w_0) - inf f, that is the gap of F at alpha = 0 (at other alpha see `exact.gap`).
 
+    Returns:
+        The family: one task, or two with opposite tilts where sigma is positive.
+
     Raises:
-        ValueError: an argument out of its range, or a slope that needs a curvature beyond L.
+        ValueError: an argument out of its range.
     """
     constants = Constants(L, rho, sigma, sigma_tilde, sigma_H, Delta)
-    L, rho, Delta, sigma = float(L), float(rho), float(Delta), float(sigma)
+    L, rho, Delta, sigma = real(L), real(rho), real(Delta), real(sigma)
     for name, number, least in (
         ("eps", eps, 0),
         ("slope_factor", slope_factor, 1),
