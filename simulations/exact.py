@@ -128,7 +128,12 @@ def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) 
 
 
 def moments(
-    family: Family, w: np.ndarray, alpha: float, D_in: float = math.inf, D_o: float = math.inf, D_h: float = math.inf
+    family: Family,
+    w: np.ndarray,
+    alpha: float,
+    D_in: float | None = None,
+    D_o: float | None = None,
+    D_h: float | None = None,
 ) -> Moments:
     """The exact moments of G = (I - alpha H~_i) h~_i with i ~ p: survey (6), of which (7) and (8) speak.
 
@@ -136,7 +141,7 @@ def moments(
         family: a separable family with normal gradient noise and isotropic Hessian noise.
         w: (d,).
         alpha: inner step.
-        D_in, D_o, D_h: batch sizes, math.inf for an exact oracle.
+        D_in, D_o, D_h: batch sizes, None or math.inf for an exact oracle.
 
     Returns:
         Moments, from a closed form where the family has one, else by quadrature.
@@ -145,6 +150,7 @@ def moments(
         ValueError: w has the wrong shape, or neither way is open.
     """
     w = family.point(w)
+    D_in, D_o, D_h = (math.inf if samples is None else samples for samples in (D_in, D_o, D_h))
     variance = real(family.constants.sigma_tilde) ** 2 / family.dim
     how = family.outer_moments or outer_moments
     first, second = how(family, w, alpha, variance / D_in)

@@ -107,7 +107,11 @@ class Family:
         return Law(self.probabilities, np.cumsum(self.probabilities))
 
     def started_at(self, w: np.ndarray) -> Family:
-        """The same tasks with another start."""
+        """The same tasks with another start.
+
+        Raises:
+            ValueError: w does not have shape (d,).
+        """
         return replace(self, start=self.point(w))
 
     def point(self, w: np.ndarray, name: str = "w") -> np.ndarray:

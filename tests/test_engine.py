@@ -164,7 +164,7 @@ def _excess(family, w, batches, **faults):
     points = np.tile(w, (REPLICATES, 1))
     engine_cpu.advance(wanted.plan()._replace(**faults), points, np.ones(1), 0, 1)
     sampled = w - points
-    moments = exact.moments(family, w, ALPHA, **{name: D or math.inf for name, D in batches.items()})
+    moments = exact.moments(family, w, ALPHA, **batches)
     statistics = np.column_stack([sampled, (sampled**2).sum(axis=1)])
     errors = statistics.std(axis=0, ddof=1) / math.sqrt(REPLICATES)
     off = np.abs(statistics.mean(axis=0) - [*moments.mean, moments.second])

@@ -136,10 +136,12 @@ def test_exact_oracles_leave_plain_sums_over_tasks(family):
         assert np.abs(found.bias).max() <= 1e-15 * np.abs(h).max()
 
 
-def test_the_default_batch_sizes_are_exact_oracles(family):
-    """moments(family, w, alpha) is that of exact oracles."""
+def test_exact_oracles_are_the_default_and_may_be_written_none(family):
+    """moments(family, w, alpha) is that of exact oracles, None and inf alike."""
     w = _points(family, 1)[0]
-    assert exact.moments(family, w, ALPHA).second == exact.moments(family, w, ALPHA, INF, INF, INF).second
+    exactly = exact.moments(family, w, ALPHA, INF, INF, INF).second
+    assert exact.moments(family, w, ALPHA).second == exactly
+    assert exact.moments(family, w, ALPHA, 2, None, INF).second == exact.moments(family, w, ALPHA, 2).second != exactly
 
 
 def test_outer_and_hessian_noise_enter_as_the_formula_says(family):
