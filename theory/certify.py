@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import sympy as sp
 
-Interval = tuple[sp.Expr, sp.Expr]
+Interval = tuple[sp.Expr, sp.Expr] | sp.Interval
 
 RULES = {
     "triangle": "triangle inequality",
@@ -65,40 +66,60 @@ class Certificate:
 
 
 def nonnegative_on(expression: sp.Expr, symbol: sp.Symbol, interval: Interval) -> bool:
-    """Decide `expression >= 0` on a closed interval for a rational function of one symbol, by counting roots.
+    """Decide `expression >= 0` on an interval for a rational function of one symbol, by counting roots.
 
     Args:
         expression: a rational function of `symbol` with rational coefficients.
         symbol: its only symbol.
-        interval: rational end points (low, high), low < high.
+        interval: a pair of end points (closed), or a SymPy Interval; rational ends, or p + q sqrt(r).
 
     Returns:
-        True if it is proved not negative wherever it is defined, and its denominator has no root inside.
+        True if it is proved not negative on the interval, with a denominator that has no root there.
     """
     numerator, denominator = sp.fraction(sp.cancel(sp.together(expression)))
-    low, high = map(sp.Rational, interval)
+    span = interval if isinstance(interval, sp.Interval) else sp.Interval(*map(sp.sympify, interval))
     sign = 1
     for part, may_vanish in ((numerator, True), (denominator, False)):
         content, factors = sp.factor_list(part, symbol)
         sign *= sp.sign(content)
         for factor, multiplicity in factors:
             polynomial = sp.Poly(factor, symbol)
-            edges = [edge for edge in (low, high) if polynomial.eval(edge) == 0]
-            inside = polynomial.count_roots(low, high) - len(edges)
-            if not may_vanish and (inside or edges):
+            inside = _roots_inside(polynomial, span)
+            edges = [e for e, o in ((span.start, span.left_open), (span.end, span.right_open)) if not o]
+            if not may_vanish and (inside or any(_sign_at(polynomial, edge) == 0 for edge in edges)):
                 return False
             if multiplicity % 2:
                 if inside:
                     return False
-                sign *= sp.sign(polynomial.eval((low + high) / 2))
+                sign *= _sign_at(polynomial, (span.start + span.end) / 2)
     return bool(sign >= 0)
+
+
+def _sign_at(polynomial: sp.Poly, point: sp.Expr) -> int:
+    sign = sp.sign(sp.expand(polynomial.eval(point)))
+    if not sign.is_Integer:
+        raise ValueError(f"the sign of {polynomial.as_expr()} at {point} was not decided")
+    return int(sign)
+
+
+def _roots_inside(polynomial: sp.Poly, span: sp.Interval) -> int:
+    """Roots of a square-free polynomial strictly between the ends, by Sturm's theorem."""
+    if polynomial.degree() == 0:
+        return 0
+    chain = [sp.Poly(p, polynomial.gens) for p in sp.sturm(polynomial)]
+    changes = []
+    for point in (span.start, span.end):
+        signs = [x for x in (_sign_at(p, point) for p in chain) if x]
+        changes.append(sum(x != y for x, y in pairwise(signs)))
+    return changes[0] - changes[1] - (_sign_at(polynomial, span.end) == 0)
 
 
 def nonnegative(expression: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
     """Show `expression >= 0` for symbols in a box and all other symbols not negative.
 
-    The expression is factored. A factor passes if it is an even power, if all its coefficients are non-negative, if it
-    is affine in a symbol of the box and passes at both ends, or if counting roots of its one symbol settles it.
+    The expression is factored. A factor passes if it is an even power, or if every coefficient of it as a polynomial in
+    the symbols outside the box passes: its own coefficients are not negative, or it is affine in a symbol of the box
+    and passes at both ends, or counting roots of its one symbol settles it.
 
     Returns:
         True if shown. False means "not shown", which need not mean "false".
@@ -122,13 +143,19 @@ def nonnegative(expression: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
 
 def _factor_nonnegative(factor: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
     free = sorted(factor.free_symbols, key=str)
+    outer = [symbol for symbol in free if symbol not in box]
+    if any(not symbol.is_nonnegative for symbol in outer):
+        return False
+    if outer:
+        return all(nonnegative(coefficient, box) for coefficient in sp.Poly(factor, *outer).coeffs())
     if all(symbol.is_nonnegative for symbol in free) and all(c >= 0 for c in sp.Poly(factor, *free).coeffs()):
         return True
-    if len(free) == 1 and free[0] in box:
+    if len(free) == 1:
         return nonnegative_on(factor, free[0], box[free[0]])
     for symbol in free:
-        if symbol in box and sp.degree(factor, symbol) == 1:
-            return all(nonnegative(factor.subs(symbol, edge), box) for edge in box[symbol])
+        if sp.degree(factor, symbol) == 1:
+            ends = box[symbol].args[:2] if isinstance(box[symbol], sp.Interval) else box[symbol]
+            return all(nonnegative(factor.subs(symbol, edge), box) for edge in ends)
     return False
 
 
@@ -183,4 +210,9 @@ class Replay:
         self._write(name, expression, f"exact arithmetic on {self._box_text()}", nonnegative(expression, self.box))
 
     def _box_text(self) -> str:
-        return ", ".join(f"{symbol} in [{low}, {high}]" for symbol, (low, high) in self.box.items())
+        texts = []
+        for symbol, interval in self.box.items():
+            span = interval if isinstance(interval, sp.Interval) else sp.Interval(*interval)
+            left, right = "(" if span.left_open else "[", ")" if span.right_open else "]"
+            texts.append(f"{symbol} in {left}{span.start}, {span.end}{right}")
+        return ", ".join(texts) or "all values"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 import sympy as sp
 
 from theory import symbols as s
-from theory.certify import Certificate, Replay, Step
+from theory.certify import Certificate, Interval, Replay, Step
+from theory.compiled import quick, quick_value
 from theory.rationals import Number, exact, is_rounded
 
 Kind = Literal["upper", "lower", "identity"]
@@ -17,6 +21,7 @@ Proof = Callable[[Replay, Mapping[str, sp.Expr]], None]
 
 _RELATION = {"upper": sp.Le, "lower": sp.Ge, "identity": sp.Eq}
 _TWO_ULP = sp.Rational(2, 2**52)
+_CLEARLY = 1e-9
 
 
 class OutsideDomain(ValueError):
@@ -30,13 +35,25 @@ class Hypothesis:
     relation: sp.Rel
     source: str
 
+    def clear(self, point: Mapping[sp.Symbol, Fraction | float | None]) -> bool:
+        """True if the relation holds exactly, or with so much room that rounding cannot matter; quick."""
+        left, right = (quick_value(side, point) for side in (self.relation.lhs, self.relation.rhs))
+        if not isinstance(self.relation, sp.GreaterThan | sp.StrictGreaterThan):
+            left, right = right, left
+        if isinstance(left, int | Fraction) and isinstance(right, int | Fraction) and not self._strict:
+            return left >= right
+        return bool(left > right + _CLEARLY * abs(right))
+
+    @property
+    def _strict(self) -> bool:
+        return isinstance(self.relation, sp.StrictLessThan | sp.StrictGreaterThan)
+
     def check(self, claim: str, values: Mapping[sp.Symbol, sp.Expr], rounded: bool) -> None:
         """Raise OutsideDomain unless the relation holds; rounded input within 2 ulp of the edge counts as on it."""
         left, right = (side.subs(values) for side in (self.relation.lhs, self.relation.rhs))
         if self.relation.func(left, right) == sp.true:
             return
-        strict = isinstance(self.relation, sp.StrictLessThan | sp.StrictGreaterThan)
-        if rounded and not strict and bool(abs(left - right) <= _TWO_ULP * max(abs(left), abs(right))):
+        if rounded and not self._strict and bool(abs(left - right) <= _TWO_ULP * max(abs(left), abs(right))):
             return
         given = ", ".join(f"{x} = {sp.Float(values[x], 6)}" for x in sorted(self.relation.free_symbols, key=str))
         raise OutsideDomain(
@@ -63,11 +80,10 @@ class Version:
     proof: Proof | None = None
     refutation: Proof | None = None
 
-    @property
+    @cached_property
     def rhs(self) -> sp.Expr:
         """The form with its constants put in, in the symbols of the theory alone."""
-        named = {sp.Symbol(name, nonnegative=True): value for name, value in self.constants.items()}
-        return self.form.subs(named).subs(ABBREVIATIONS)
+        return filled(self.form, self.constants).subs(ABBREVIATIONS)
 
 
 ABBREVIATIONS = {s.a: s.alpha * s.L, s.lam: s.alpha**2 * s.sigma_H**2 / s.D_h}
@@ -76,6 +92,11 @@ ABBREVIATIONS = {s.a: s.alpha * s.L, s.lam: s.alpha**2 * s.sigma_H**2 / s.D_h}
 def constant(name: str) -> sp.Symbol:
     """The placeholder under which a form mentions one of its constants."""
     return sp.Symbol(name, nonnegative=True)
+
+
+def filled(form: sp.Expr, constants: Mapping[str, sp.Expr]) -> sp.Expr:
+    """A form with values in the places of its constants."""
+    return form.subs({constant(name): value for name, value in constants.items()})
 
 
 @dataclass(frozen=True)
@@ -91,7 +112,7 @@ class Claim:
         lhs: the quantity the claim is about.
         domain: the hypotheses, each with its source.
         versions: from the published one to the sharpest, by name; "published" and "sharp" are always there.
-        box: closed intervals for a and lam on the whole domain, on which the proofs run.
+        box: intervals for a and lam on the whole domain, on which the proofs run.
     """
 
     id: str
@@ -102,7 +123,7 @@ class Claim:
     lhs: sp.Expr
     domain: tuple[Hypothesis, ...]
     versions: Mapping[str, Version]
-    box: Mapping[sp.Symbol, tuple[sp.Expr, sp.Expr]] = field(default_factory=dict)
+    box: Mapping[sp.Symbol, Interval] = field(default_factory=dict)
 
     @property
     def statement(self) -> sp.Rel:
@@ -146,8 +167,13 @@ class Claim:
         return self._needs("published")
 
     def _needs(self, which: str) -> tuple[str, ...]:
-        free = self._version(which).rhs.free_symbols.union(*(h.relation.free_symbols for h in self.domain))
-        return tuple(sorted(map(str, free)))
+        self._version(which)
+        return self._all_needs[which]
+
+    @cached_property
+    def _all_needs(self) -> dict[str, tuple[str, ...]]:
+        domain = set().union(*(h.relation.free_symbols for h in self.domain))
+        return {name: tuple(sorted(map(str, domain | v.rhs.free_symbols))) for name, v in self.versions.items()}
 
     def _version(self, which: str) -> Version:
         if which not in self.versions:
@@ -173,9 +199,13 @@ class Claim:
         """
         point = self._point(self._needs(which), values)
         rounded = any(is_rounded(value) for value in values.values())
+        near = {symbol: quick(value) for symbol, value in point.items()}
         for hypothesis in self.domain:
-            hypothesis.check(self.id, point, rounded)
-        return float(self._version(which).rhs.subs(point))
+            if not hypothesis.clear(near):
+                hypothesis.check(self.id, point, rounded)
+        right = self._version(which).rhs
+        value = float(quick_value(right, near))
+        return float(right.subs(point)) if math.isnan(value) else value
 
     def margin(self, left: float, which: str = "published", **values: Number) -> float:
         """Distance to the bound as a share of it: (right - left)/right; negative means violated, for an upper claim.

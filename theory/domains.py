@@ -7,6 +7,7 @@ from theory.claim import Hypothesis
 
 INNER_STEP = Hypothesis(sp.Le(s.alpha, 1 / (6 * s.L)), "FMO Theorem F.1; omitted by the survey's summary")
 INNER_STEP_SMOOTH = Hypothesis(sp.Le(s.alpha, 1 / s.L), "FMO Lemma 4.9")
+INNER_STEP_RELATION = Hypothesis(sp.Lt(s.alpha, (sp.sqrt(2) - 1) / s.L), "FMO Lemma A.2")
 HESSIAN_BATCH = Hypothesis(sp.Ge(s.D_h, 2 * s.alpha**2 * s.sigma_H**2), "FMO Theorem F.1; omitted by the survey")
 TASK_BATCH = Hypothesis(sp.Ge(s.B, 20), "FMO Theorem F.1; omitted by the survey")
 STEP_TASKS = (
@@ -18,5 +19,18 @@ STEP_SAMPLES = (
     Hypothesis(sp.Ge(s.D_step, 1), "a batch has a member"),
 )
 
+NOISE = s.sigma**2 / s.B + s.sigma_tilde**2 / (s.B * s.D_o) + s.sigma_tilde**2 / s.D_in
+
+
+def noise_floor(c_root: sp.Expr, c_linear: sp.Expr) -> sp.Expr:
+    """The eps from which on a decrease pays for the noise: max{sqrt(c (1 + rho alpha sigma/L) N), c' rho alpha N/L}."""
+    return sp.Max(
+        sp.sqrt(c_root * (1 + s.rho * s.alpha * s.sigma / s.L) * NOISE), c_linear * s.rho * s.alpha / s.L * NOISE
+    )
+
+
+NOISE_FLOOR = Hypothesis(sp.Ge(s.eps, noise_floor(61, 61)), "the noise floor, FMO (86); omitted by the survey")
+
+RELATION_RANGE = sp.Interval.Ropen(0, sp.sqrt(2) - 1)
 INNER_STEP_BOX = {s.a: (sp.Integer(0), sp.Rational(1, 6))}
 MOMENT_BOX = {**INNER_STEP_BOX, s.lam: (sp.Integer(0), sp.Rational(1, 2))}

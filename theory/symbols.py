@@ -86,11 +86,15 @@ def weight(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     Raises:
         ValueError: the expression is not homogeneous, for instance a sum of terms of unlike weight.
     """
-    s, c = sp.symbols("s c", positive=True)
-    weights = {x: QUANTITIES[x.name].weight for x in expression.free_symbols}
-    scaled = {x: x * s**p * c**q for x, (p, q) in weights.items()}
-    ratio = sp.powsimp(sp.factor(sp.simplify(expression.subs(scaled, simultaneous=True) / expression)), force=True)
-    if ratio.free_symbols - {s, c}:
-        raise ValueError(f"{expression} is not homogeneous under f -> s f, w -> c w")
-    powers = ratio.as_powers_dict()
-    return powers.get(s, sp.Integer(0)), powers.get(c, sp.Integer(0))
+    if expression.is_number:
+        return sp.Integer(0), sp.Integer(0)
+    if expression.is_Symbol:
+        return tuple(map(sp.Integer, QUANTITIES[expression.name].weight))
+    parts = [weight(part) for part in expression.args if part != 0]
+    if expression.is_Pow and expression.exp.is_number:
+        return parts[0][0] * expression.exp, parts[0][1] * expression.exp
+    if expression.is_Mul:
+        return sum(p for p, _ in parts), sum(q for _, q in parts)
+    if isinstance(expression, sp.Add | sp.Max | sp.Min) and len(set(parts)) == 1:
+        return parts[0]
+    raise ValueError(f"{expression} is not homogeneous under f -> s f, w -> c w")
