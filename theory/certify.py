@@ -197,12 +197,12 @@ class Replay:
 
     def expect(self, name: str, pointwise: str, moments: Mapping[sp.Expr, sp.Expr]) -> None:
         """Take expectations in a known inequality that is linear in the random squares named by `moments`."""
-        slack = self._known[pointwise]
-        marks = {key: sp.Dummy() for key in moments}
-        marked = sp.expand(slack).subs(marks)
-        random = set().union(*(key.free_symbols for key in moments))
-        linear = not marked.free_symbols & random and sp.Poly(marked, *marks.values()).total_degree() <= 1
-        expected = marked.subs({mark: moments[key] for key, mark in marks.items()})
+        random = sorted(set().union(*(key.free_symbols for key in moments)), key=str)
+        polynomial = sp.Poly(sp.expand(self._known[pointwise]), *random)
+        known = {sp.Poly(key, *random).monoms()[0]: mean for key, mean in moments.items()}
+        known[(0,) * len(random)] = sp.Integer(1)
+        linear = all(monomial in known for monomial in polynomial.monoms())
+        expected = sum(c * known.get(monomial, sp.nan) for monomial, c in polynomial.terms())
         self._write(name, expected, f"expectation of ({pointwise}), linear in {', '.join(map(str, moments))}", linear)
 
     def check(self, name: str, expression: sp.Expr) -> None:

@@ -55,10 +55,10 @@ class Hypothesis:
             return
         if rounded and not self._strict and bool(abs(left - right) <= _TWO_ULP * max(abs(left), abs(right))):
             return
-        given = ", ".join(f"{x} = {sp.Float(values[x], 6)}" for x in sorted(self.relation.free_symbols, key=str))
+        given = ", ".join(f"{x} = {sp.N(values[x], 6)}" for x in sorted(self.relation.free_symbols, key=str))
         raise OutsideDomain(
             f"{claim} needs {plain(self.relation)} ({self.source}), but {given} make the left side "
-            f"{sp.Float(left, 6)} and the right side {sp.Float(right, 6)}"
+            f"{sp.N(left, 6)} and the right side {sp.N(right, 6)}"
         )
 
 
@@ -236,7 +236,8 @@ class Claim:
 
         Args:
             which: one version only; by default all that have a proof or a refutation.
-            **altered: constants to put in place of the version's own, to see the replay fail.
+            **altered: constants to put in place of the version's own, numbers or functions of a and lam, to see the
+                replay fail.
 
         Returns:
             A Certificate; `.ok` says whether every step passed, printing shows them.
@@ -251,7 +252,8 @@ class Claim:
             unknown = set(altered) - set(version.constants)
             if unknown:
                 raise TypeError(f"{self.id} ({name}) has no constant {sorted(unknown)[0]!r}")
-            constants = {**version.constants, **{key: exact(value, key) for key, value in altered.items()}}
+            put = {k: v if isinstance(v, sp.Expr) else exact(v, k) for k, v in altered.items()}
+            constants = {**version.constants, **put}
             for replay_of in (version.proof, version.refutation):
                 if replay_of:
                     replay = Replay(self.box)
