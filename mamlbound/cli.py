@@ -50,20 +50,29 @@ def reproduce(
     figures = report.chosen(only or [])
     Constants(**{"L": 1, "rho": 1, **constants})
     settings = Settings("quick" if quick else "full", constants, seed)
-    files = _with_progress(figures, lambda progress: report.produce(figures, settings, out, progress))
+    files = _with_progress(lambda progress: report.produce(figures, settings, out, progress))
     for file in files:
         typer.echo(file)
 
 
-def _with_progress(names, work):
-    """Run `work(progress)` under one bar a figure, on stderr."""
+def _with_progress(work):
+    """Run `work(progress)` under one bar a figure, on stderr; nothing is shown before the first progress."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description:<12}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
-        tasks = {name: bars.add_task(name, total=1.0, start=True) for name in names}
-        return work(lambda name, done: bars.update(tasks[name], completed=done))
+    bars, tasks = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)), {}
+
+    def progress(name: str, done: float) -> None:
+        if name not in tasks:
+            bars.start()
+            tasks[name] = bars.add_task(name, total=1.0)
+        bars.update(tasks[name], completed=done)
+
+    try:
+        return work(progress)
+    finally:
+        bars.stop()
 
 
 def main() -> None:
