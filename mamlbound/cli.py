@@ -72,7 +72,8 @@ def _with_progress(work):
     try:
         return work(progress)
     finally:
-        bars.stop()
+        if tasks:
+            bars.stop()
 
 
 def main() -> None:
