@@ -1,10 +1,11 @@
 """Proofs as records that replay: every step is checked anew by exact arithmetic.
 
 A proof works on scalars (norms, second moments, constants). It starts from facts that the assumptions give through a
-named rule of analysis (`given`), each written as an expression that is not negative, and may only go on in three ways:
+named rule of analysis (`given`), each written as an expression that is not negative, and may only go on in these ways:
 
 * `derive`: the new expression equals a combination of known ones, with multipliers shown not to be negative. The
   equality is an identity of rational functions, decided exactly.
+* `root`: of two squares that compare, the roots compare.
 * `expect`: an inequality between squares that holds for every outcome holds for the expectations.
 * `check`: a plain exact statement, such as a sign on an interval found by counting roots.
 
@@ -32,6 +33,10 @@ RULES = {
     "independence": "independent factors of mean zero: cross terms vanish",
     "domain": "hypothesis of the claim",
     "definition": "definition",
+    "chain rule": "chain rule",
+    "integral": "fundamental theorem of calculus and monotonicity of the integral",
+    "Young": "Young's or the Cauchy-Schwarz inequality",
+    "instance": "an instance of the assumptions, exhibited",
 }
 
 
@@ -71,7 +76,7 @@ def nonnegative_on(expression: sp.Expr, symbol: sp.Symbol, interval: Interval) -
     Args:
         expression: a rational function of `symbol` with rational coefficients.
         symbol: its only symbol.
-        interval: a pair of end points (closed), or a SymPy Interval; rational ends, or p + q sqrt(r).
+        interval: a pair of end points (closed), or a SymPy Interval; ends are rational, p + q sqrt(r), or oo.
 
     Returns:
         True if it is proved not negative on the interval, with a denominator that has no root there.
@@ -91,11 +96,13 @@ def nonnegative_on(expression: sp.Expr, symbol: sp.Symbol, interval: Interval) -
             if multiplicity % 2:
                 if inside:
                     return False
-                sign *= _sign_at(polynomial, (span.start + span.end) / 2)
+                sign *= _sign_at(polynomial, (span.start + min(span.end, span.start + 2)) / 2)
     return bool(sign >= 0)
 
 
 def _sign_at(polynomial: sp.Poly, point: sp.Expr) -> int:
+    if point is sp.oo:
+        return int(sp.sign(polynomial.LC()))
     sign = sp.sign(sp.expand(polynomial.eval(point)))
     if not sign.is_Integer:
         raise ValueError(f"the sign of {polynomial.as_expr()} at {point} was not decided")
@@ -170,6 +177,7 @@ class Replay:
     box: Mapping[sp.Symbol, Interval]
     steps: list[Step] = field(default_factory=list)
     _known: dict[str, sp.Expr] = field(default_factory=dict)
+    _defined: list[tuple[sp.Symbol, sp.Expr]] = field(default_factory=list)
 
     def _write(self, name: str, slack: sp.Expr, ground: str, ok: bool) -> None:
         if name in self._known:
@@ -181,6 +189,32 @@ class Replay:
         """A fact of analysis: `slack >= 0` by one of the rules in RULES."""
         self._write(name, slack, f"given by {RULES[rule]}{': ' * bool(because)}{because}", True)
 
+    def define(self, symbol: sp.Symbol, expression: sp.Expr) -> None:
+        """Let a symbol stand for an expression of earlier ones; `derive` may use that they are equal."""
+        if symbol in self.box or any(symbol is known for known, _ in self._defined):
+            raise ValueError(f"{symbol} has a meaning already")
+        self._defined.append((symbol, expression))
+        sound = not symbol.is_nonnegative or nonnegative(expression, self.box)
+        self._write(f"{symbol} := {expression}", sp.Integer(0), "definition of a symbol", sound)
+
+    def change(self, symbol: sp.Symbol, expression: sp.Expr, new: sp.Symbol, interval: Interval) -> None:
+        """Put `symbol` = `expression` in one new symbol, which must run through the whole of the old interval."""
+        old, span = (i if isinstance(i, sp.Interval) else sp.Interval(*i) for i in (self.box[symbol], interval))
+        low, high = (sp.radsimp(expression.subs(new, end)) for end in (span.start, span.end))
+        covers = (
+            nonnegative_on(sp.diff(expression, new), new, span)
+            and bool(low < old.start or (low == old.start and (old.left_open or not span.left_open)))
+            and bool(high > old.end or (high == old.end and (old.right_open or not span.right_open)))
+        )
+        self.box = {**{key: value for key, value in self.box.items() if key is not symbol}, new: span}
+        self._write(f"{symbol} = {expression}", sp.Integer(0), f"{new} in {span} covers {symbol} in {old}", covers)
+
+    def root(self, name: str, squares: str, larger: sp.Expr, smaller: sp.Expr) -> None:
+        """From larger^2 - smaller^2 >= 0 and larger >= 0 to larger - smaller >= 0."""
+        closes = sp.cancel(sp.together(self._known[squares] - larger**2 + smaller**2)) == 0
+        ok = closes and nonnegative(larger, self.box)
+        self._write(name, larger - smaller, f"square root of ({squares})", ok)
+
     def derive(self, name: str, slack: sp.Expr, by: Mapping[str, sp.Expr], plus: Iterable[sp.Expr] = ()) -> None:
         """`slack` equals the sum of multiplier * (known slack) over `by`, plus terms that are not negative."""
         plus = [sp.sympify(term) for term in plus]
@@ -188,11 +222,13 @@ class Replay:
         if missing:
             raise ValueError(f"step {name!r} uses {missing[0]!r}, which no earlier step has shown")
         total = sum(sp.sympify(m) * self._known[key] for key, m in by.items()) + sum(plus)
-        closes = sp.cancel(sp.together(slack - total)) == 0
+        difference = slack - total
+        for symbol, expression in reversed(self._defined):
+            difference = difference.subs(symbol, expression)
+        closes = sp.cancel(sp.together(difference)) == 0
         signs = all(nonnegative(m, self.box) for m in (*map(sp.sympify, by.values()), *plus))
-        ground = "from " + ", ".join(f"{m} x ({key})" for key, m in by.items())
-        if plus:
-            ground += " plus " + ", ".join(map(str, plus))
+        parts = [f"{m} x ({key})" for key, m in by.items()] + [f"({term})" for term in plus]
+        ground = "equals " + " + ".join(parts)
         self._write(name, slack, ground, closes and signs)
 
     def expect(self, name: str, pointwise: str, moments: Mapping[sp.Expr, sp.Expr]) -> None:
@@ -205,13 +241,15 @@ class Replay:
         expected = sum(c * known.get(monomial, sp.nan) for monomial, c in polynomial.terms())
         self._write(name, expected, f"expectation of ({pointwise}), linear in {', '.join(map(str, moments))}", linear)
 
-    def check(self, name: str, expression: sp.Expr) -> None:
-        """`expression >= 0` on the box, by exact arithmetic alone."""
-        self._write(name, expression, f"exact arithmetic on {self._box_text()}", nonnegative(expression, self.box))
+    def check(self, name: str, expression: sp.Expr, box: Mapping[sp.Symbol, Interval] | None = None) -> None:
+        """`expression >= 0` on the proof's box, or on another, by exact arithmetic alone."""
+        box = self.box if box is None else box
+        self._write(name, expression, f"exact arithmetic on {self._box_text(box)}", nonnegative(expression, box))
 
-    def _box_text(self) -> str:
+    @staticmethod
+    def _box_text(box: Mapping[sp.Symbol, Interval]) -> str:
         texts = []
-        for symbol, interval in self.box.items():
+        for symbol, interval in box.items():
             span = interval if isinstance(interval, sp.Interval) else sp.Interval(*interval)
             left, right = "(" if span.left_open else "[", ")" if span.right_open else "]"
             texts.append(f"{symbol} in {left}{span.start}, {span.end}{right}")

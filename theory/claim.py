@@ -72,6 +72,8 @@ class Version:
         source: who states it, with the equation number; for ours, by which route it is shown.
         proof: replays the derivation; None where there is none yet.
         refutation: replays a counterexample; None where there is none.
+        attained: replays an instance in which the constants are reached, or reached in the limit; None where unknown.
+        lhs: the left side, where this version had to be stated for another quantity than the claim's.
     """
 
     form: sp.Expr
@@ -79,6 +81,8 @@ class Version:
     source: str
     proof: Proof | None = None
     refutation: Proof | None = None
+    attained: Proof | None = None
+    lhs: sp.Expr | None = None
 
     @cached_property
     def rhs(self) -> sp.Expr:
@@ -132,7 +136,11 @@ class Claim:
 
     def relation(self, which: str) -> sp.Rel:
         """The statement with the constants of one version."""
-        return _RELATION[self.kind](self.lhs, self._version(which).rhs, evaluate=False)
+        return _RELATION[self.kind](self.left(which), self._version(which).rhs, evaluate=False)
+
+    def left(self, which: str) -> sp.Expr:
+        """The left side of one version: the claim's own, unless the version is about another quantity."""
+        return self._version(which).lhs or self.lhs
 
     @property
     def published(self) -> Mapping[str, sp.Expr]:
@@ -227,7 +235,7 @@ class Claim:
             raise TypeError(f"{self.id} needs {', '.join(missing)} as well; all it needs is {', '.join(needed)}")
         point = {s.QUANTITIES[name].symbol: exact(values[name], name) for name in needed}
         for symbol, value in point.items():
-            if value < 0 or (symbol.is_positive and value == 0):
+            if (symbol.is_nonnegative and value < 0) or (symbol.is_positive and value == 0):
                 raise ValueError(f"{symbol} must be {'positive' if symbol.is_positive else 'at least 0'}, got {value}")
         return point
 
@@ -254,7 +262,7 @@ class Claim:
                 raise TypeError(f"{self.id} ({name}) has no constant {sorted(unknown)[0]!r}")
             put = {k: v if isinstance(v, sp.Expr) else exact(v, k) for k, v in altered.items()}
             constants = {**version.constants, **put}
-            for replay_of in (version.proof, version.refutation):
+            for replay_of in (version.proof, version.refutation, version.attained):
                 if replay_of:
                     replay = Replay(self.box)
                     replay_of(replay, constants)

@@ -70,6 +70,74 @@ grad_F_change = _born(
 bias_norm = _born("bias_norm", r"\|\mathbb{E}G-\nabla F(w)\|", "norm of the estimate's bias", "FMO (91)", (1, -1))
 mean_G = _born("mean_G", r"\|\mathbb{E}G\|", "norm of the estimate's mean", "survey (7)", (1, -1))
 second_G = _born("second_G", r"\mathbb{E}\|G\|^2", "second moment of the estimate", "survey (8)", (2, -2))
+exact_G = _born(
+    "exact_G", r"\|\mathbb{E}_i(I-\alpha H_i)h_i\|", "norm of the mean of (I - alpha H_i) h_i", "survey (5)", (1, -1)
+)
+task_second = _born(
+    "task_second", r"\mathbb{E}_i\|\nabla F_i(w)\|^2", "second moment of the tasks' meta-gradients", "FMO (44)", (2, -2)
+)
+factor_norm = _born(
+    "factor_norm", r"\mathbb{E}\|I-\alpha\tilde H_i\|^2", "second moment of the outer factor's norm", "FMO (94)", (0, 0)
+)
+factor_on_vector = _born(
+    "factor_on_vector",
+    r"\mathbb{E}\|(I-\alpha\tilde H_i)v\|^2/\|v\|^2",
+    "the outer factor's mean stretch of a vector independent of it, squared",
+    "FMO (94)",
+    (0, 0),
+)
+step_mean = _born("step_mean", r"\mathbb{E}\tilde\beta", "mean of 1/L~(w)", "FMO Lemma 4.11", (-1, 2))
+step_second = _born("step_second", r"\mathbb{E}\tilde\beta^2", "second moment of 1/L~(w)", "FMO Lemma 4.11", (-2, 4))
+smooth_k = _born("smooth_k", "L_k", "the smoothness bound L(w_k)", "survey (9)", (1, -2))
+F_rise = _born(
+    "F_rise",
+    r"F(u)-F(w)-\langle\nabla F(w),u-w\rangle",
+    "F(u) above its tangent at w",
+    "FMO Corollary 4.10",
+    (1, 0),
+    real=True,
+)
+F_step = _born(
+    "F_step", r"\mathbb{E}_kF(w_{k+1})-F(w_k)", "expected change of F in one step", "survey (10)", (1, 0), real=True
+)
+overlap = _born(
+    "overlap",
+    r"\langle\nabla F(w_k),\mathbb{E}G\rangle",
+    "inner product with the mean",
+    "survey (10)",
+    (2, -2),
+    real=True,
+)
+beta_mean = _born("beta_mean", r"\mathbb{E}\beta_k", "mean of the outer step", "survey (10)", (-1, 2))
+beta_second = _born("beta_second", r"\mathbb{E}\beta_k^2", "second moment of the outer step", "survey (10)", (-2, 4))
+mean_grad_F = _born(
+    "mean_grad_F",
+    r"\mathbb{E}\|\nabla F(w_k)\|",
+    "mean norm of the meta-gradient",
+    "survey (11)",
+    (1, -1),
+    positive=True,
+)
+second_grad_F = _born(
+    "second_grad_F", r"\mathbb{E}\|\nabla F(w_k)\|^2", "second moment of its norm", "FMO (107)", (2, -2), positive=True
+)
+progress = _born(
+    "progress", r"\mathbb{E}[\|\nabla F(w_k)\|^2/L_k]", "what a step gains, up to a factor", "FMO (103)", (1, 0)
+)
+F_drop = _born(
+    "F_drop",
+    r"\mathbb{E}F(w_k)-\mathbb{E}F(w_{k+1})",
+    "expected decrease in one step",
+    "survey (11)",
+    (1, 0),
+    real=True,
+)
+F_drop_all = _born(
+    "F_drop_all", r"F(w_0)-\mathbb{E}F(w_T)", "expected decrease in T steps", "survey (13)", (1, 0), real=True
+)
+best_grad = _born(
+    "best_grad", r"\min_{k<T}\mathbb{E}\|\nabla F(w_k)\|", "smallest mean norm within T steps", "FMO (86)", (1, -1)
+)
 
 LATEX_NAMES = {quantity.symbol: quantity.latex for quantity in QUANTITIES.values()}
 
