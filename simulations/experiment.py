@@ -275,7 +275,8 @@ def _step_rule(step: Step, B_step: int | None, method: Method, family: Family, a
         return steps.schedule, 0.0, 0.0
     which, sampled = STEPS[step]
     a = exact(alpha) * exact(family.constants.L)
-    on_L, on_mean = (float(c) for c in CLAIMS["smoothness"].constants(which, a=a).values())
+    constants = CLAIMS["smoothness"].constants(which, a=a)
+    on_L, on_mean = float(constants["cL"]), float(constants["cg"])
     factor = method.step_factor if which == "published" else 1
     base = factor * on_L * real(family.constants.L)
     slope = factor * on_mean * real(family.constants.rho) * alpha
