@@ -2,9 +2,11 @@
 
 (7) X = ||grad F||, R = ||bias||, Y = ||E G||: 2 X^2 + 2 R^2 - Y^2 = (X - R)^2 + (X + R - Y)(X + R + Y).
 
-(8) FMO's printed route passes through FMO (44), which is false; the direct route ||h_i|| <= (1 + a)||g_i|| is better in
-all four constants. FMO (94), written there with operator norms, is used in its valid form: the Hessian noise N meets a
-vector independent of it, so E||(I - alpha H - alpha N) v||^2 <= (||I - alpha H||^2 + alpha^2 sigma_H^2/D_h) E||v||^2.
+hessian-noise: FMO (94) splits E||I - alpha H - alpha N||^2 in operator norms as if they were inner products, which is
+false; for a vector v independent of N it is true, and no more is needed.
+
+(8) FMO's printed route passes through FMO (44), which is false. The direct route ||h_i|| <= (1 + a)||g_i|| ("sharp")
+is better in all four constants; the route through the true second moment of grad F_i ("sharper") better still.
 """
 
 import sympy as sp
@@ -24,19 +26,29 @@ SECOND = (
     + s.sigma_tilde**2 * (constant("co") / s.D_o + constant("ci") / s.D_in)
 )
 PHI, PSI = sp.Rational(1, 2), sp.Integer(1)
-_C1, _C2 = gradient_relation.PUBLISHED["cF"], gradient_relation.PUBLISHED["cs"]
 LEAD = (1 + s.a) ** 2 + s.lam
+
+STRETCH = constant("cH") * (1 + s.a) ** 2 + constant("cn") * s.lam
+_ONES = {"cH": sp.Integer(1), "cn": sp.Integer(1)}
 
 
 def second_direct(phi: sp.Expr, psi: sp.Expr) -> dict[str, sp.Expr]:
     """The constants of (8) by the direct route, for Young weights phi and psi."""
+    C1, C2 = gradient_relation.PUBLISHED.values()
     stretch = LEAD * (1 + phi) * (1 + s.a) ** 2
     return {
-        "cF": stretch * (1 + psi) * _C1**2,
-        "cs": stretch * (1 + (1 + 1 / psi) * _C2**2),
+        "cF": stretch * (1 + psi) * C1**2,
+        "cs": stretch * (1 + (1 + 1 / psi) * C2**2),
         "co": LEAD,
         "ci": LEAD * (1 + 1 / phi) * s.a**2,
     }
+
+
+def second_sharper(phi: sp.Expr) -> dict[str, sp.Expr]:
+    """The constants of (8) through E||grad F_i||^2, for the Young weight phi."""
+    stretch = (1 + phi) * (1 + s.lam / (1 - s.a) ** 2)
+    through = {name: stretch * value for name, value in gradient_relation.MOMENT_SHARP.items()}
+    return {**through, "co": LEAD, "ci": LEAD * (1 + 1 / phi) * s.a**2}
 
 
 def _first(replay: Replay, constants: dict[str, sp.Expr]) -> None:
@@ -53,80 +65,132 @@ def _first(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     )
 
 
-_v2, _q2, _h2, _g2, _inner2 = sp.symbols(
-    "E||h~_i||^2 E||q_i||^2 E||h_i||^2 E||g_i||^2 E||g~_i-g_i||^2", nonnegative=True
-)
-_q, _h, _z, _g, _inner = sp.symbols("||q_i|| ||h_i|| ||q_i-h_i|| ||g_i|| ||g~_i-g_i||", nonnegative=True)
+def _first_attained(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    """One task on a line, D_in = 1, noise +-s: f'' = L sign(t) at x + t, and -L on a spike of width 4L/rho at w.
+
+    With f'(x) = a s, the kinks cost delta s, delta = 5 L^2/(2 rho s): 1/5 of it where f'' changes sign at x, 4/5 at the
+    spike, and of that half up to its centre w. The noise takes x to both sides, where f' is larger by a s each time.
+    """
+    delta = sp.Symbol("delta", nonnegative=True)
+    t, rate = sp.symbols("t rate", positive=True)
+    kink = sp.integrate(1 - rate * t, (t, 0, 1 / rate))
+    spike = 2 * sp.integrate(2 - rate * t, (t, 0, 2 / rate))
+    sides = (delta * kink + delta * (kink + spike)) / (kink + spike / 2)
+    X = (1 + s.a) * s.a
+    Y = (1 + s.a) * (2 * s.a - sides.simplify() / 2)
+    gap = Y**2 - constants["cF"] * X**2 - constants["ci"] + 4 * s.a * (1 + s.a) ** 2 * delta
+    replay.check("both sides agree as rho s/L^2 grows, delta = 5 L^2/(2 rho s) -> 0", gap)
 
 
-def hessian_noise(replay: Replay) -> None:
-    """Adds "Hessian noise", FMO (94) in vector form, and "outer noise"; q_i is grad f_i(w - alpha g~_i)."""
+def _stretch_refuted(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    noise = sp.Rational(1, 2)
+    at = {s.a: sp.Rational(1, 6), s.lam: noise**2}
     replay.given(
-        "Hessian noise",
-        LEAD * _v2 - s.second_G,
-        "independence",
-        "E||(I - alpha H_i) v||^2 + alpha^2 E||N v||^2, with A2 and the weak reading of A5",
+        "two coordinates",
+        sp.Integer(0),
+        "instance",
+        "H = -L I, N = +-n diag(1, -1), alpha n = 1/2, D_h = 1: ||I - alpha H~|| is always 1 + a + alpha n",
     )
-    replay.given("outer noise", _q2 + s.sigma_tilde**2 / s.D_o - _v2, "sample variance", "D_o independent of D_in")
+    excess = ((1 + s.a + noise) ** 2 - filled(STRETCH, constants)).subs(at) - 1
+    replay.check("the left side exceeds the right by more than 1", excess)
 
 
-def inner_noise(replay: Replay, phi: sp.Expr) -> None:
-    """Adds "adapted gradient": E||q_i||^2 <= (1 + phi) E||h_i||^2 + (1 + 1/phi) a^2 sigma_tilde^2/D_in."""
-    replay.given("q near h", _h + _z - _q, "triangle")
-    replay.given("inner shift", s.a * _inner - _z, "smoothness")
-    replay.derive(
-        "Young",
-        (1 + phi) * _h**2 + (1 + 1 / phi) * s.a**2 * _inner**2 - _q**2,
-        {"q near h": _h + _z + _q, "inner shift": (1 + 1 / phi) * (s.a * _inner + _z)},
-        plus=[phi * (_h - _z / phi) ** 2],
-    )
-    replay.expect("Young in the mean", "Young", {_h**2: _h2, _inner**2: _inner2, _q**2: _q2})
-    replay.given("inner variance", s.sigma_tilde**2 / s.D_in - _inner2, "sample variance")
-    replay.derive(
-        "adapted gradient",
-        (1 + phi) * _h2 + (1 + 1 / phi) * s.a**2 * s.sigma_tilde**2 / s.D_in - _q2,
-        {"Young in the mean": 1, "inner variance": (1 + 1 / phi) * s.a**2},
-    )
-
-
-def _task_gradients(replay: Replay, psi: sp.Expr) -> None:
-    """Adds "task gradients": E||h_i||^2 <= (1 + a)^2 ((1 + psi) C1^2 X^2 + (1 + (1 + 1/psi) C2^2) sigma^2)."""
-    gradient_relation.centred_at_one(replay)
-    X, sigma, f = s.grad_F, s.sigma, s.grad_f
-    replay.given("h against g", (1 + s.a) * _g - _h, "smoothness", "||h_i - g_i|| <= L ||alpha g_i||")
-    replay.derive("h against g, squared", (1 + s.a) ** 2 * _g**2 - _h**2, {"h against g": (1 + s.a) * _g + _h})
-    replay.expect("h against g in the mean", "h against g, squared", {_g**2: _g2, _h**2: _h2})
-    replay.given("spread of tasks", f**2 + sigma**2 - _g2, "task variance")
-    replay.derive(
-        "grad f squared",
-        (1 + psi) * _C1**2 * X**2 + (1 + 1 / psi) * _C2**2 * sigma**2 - f**2,
-        {"gradient relation": _C1 * X + _C2 * sigma + f},
-        plus=[psi * (_C1 * X - _C2 * sigma / psi) ** 2],
-    )
-    moments = (1 + psi) * _C1**2 * X**2 + (1 + (1 + 1 / psi) * _C2**2) * sigma**2
-    replay.derive(
-        "task gradients",
-        (1 + s.a) ** 2 * moments - _h2,
-        {"h against g in the mean": 1, "spread of tasks": (1 + s.a) ** 2, "grad f squared": (1 + s.a) ** 2},
-    )
-
-
-def state_second(replay: Replay, constants: dict[str, sp.Expr], shown: dict[str, sp.Expr], phi: sp.Expr) -> None:
-    """Concludes (8) with `constants` from "task gradients", whose combination with the noise shows `shown`."""
-    terms = {"cF": s.grad_F**2, "cs": s.sigma**2, "co": s.sigma_tilde**2 / s.D_o, "ci": s.sigma_tilde**2 / s.D_in}
+def _stretch(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    Av2, Nv2, factor = sp.symbols("E||(I-alpha*H)v||^2, E||alpha*N*v||^2, ||I-alpha*H||", nonnegative=True)
+    replay.given("cross terms", Av2 + Nv2 - s.factor_on_vector, "independence", "||v|| = 1, E N = 0")
+    replay.given("curvature", factor**2 - Av2, "definition")
+    replay.given("factor", 1 + s.a - factor, "smoothness")
+    replay.given("weak reading", s.lam - Nv2, "sample variance", "sup_v E||N v||^2 of a mean of D_h is 1/D_h of one")
     replay.derive(
         "statement",
-        filled(SECOND, constants) - s.second_G,
-        {"Hessian noise": 1, "outer noise": LEAD, "adapted gradient": LEAD, "task gradients": LEAD * (1 + phi)},
-        plus=[(constants[name] - shown[name]) * term for name, term in terms.items()],
+        filled(STRETCH, constants) - s.factor_on_vector,
+        {"cross terms": 1, "curvature": 1, "factor": 1 + s.a + factor, "weak reading": 1},
+        plus=[(constants["cH"] - 1) * (1 + s.a) ** 2, (constants["cn"] - 1) * s.lam],
     )
+
+
+_G2 = gradient_relation.GRAD_SECOND
+_v2, _q2, _h2, _inner2 = sp.symbols("E||h~_i||^2 E||q_i||^2 E||h_i||^2 E||g~_i-g_i||^2", nonnegative=True)
+_Av2, _Aq2 = sp.symbols("E||A_i*h~_i||^2 E||A_i*q_i||^2", nonnegative=True)
+_q, _h, _z, _inner = sp.symbols("||q_i|| ||h_i|| ||q_i-h_i|| ||g~_i-g_i||", nonnegative=True)
+_OUTER, _INNER = s.sigma_tilde**2 / s.D_o, s.sigma_tilde**2 / s.D_in
+
+
+def _young(replay: Replay, phi: sp.Expr, factor: sp.Expr, name: str, mean: sp.Expr, near: sp.Expr) -> None:
+    """Adds `name`: mean <= (1 + phi) near + (1 + 1/phi) factor^2 sigma_tilde^2/D_in, both images of q_i and h_i."""
+    replay.given(f"{name}, triangle", _h + _z - _q, "triangle")
+    replay.given(f"{name}, shift", factor * _inner - _z, "smoothness")
+    replay.derive(
+        f"{name}, Young",
+        (1 + phi) * _h**2 + (1 + 1 / phi) * factor**2 * _inner**2 - _q**2,
+        {f"{name}, triangle": _h + _z + _q, f"{name}, shift": (1 + 1 / phi) * (factor * _inner + _z)},
+        plus=[phi * (_h - _z / phi) ** 2],
+    )
+    replay.expect(f"{name}, mean", f"{name}, Young", {_h**2: near, _inner**2: _inner2, _q**2: mean})
+    replay.derive(
+        name,
+        (1 + phi) * near + (1 + 1 / phi) * factor**2 * _INNER - mean,
+        {f"{name}, mean": 1, "inner variance": (1 + 1 / phi) * factor**2},
+    )
+
+
+def _noises(replay: Replay) -> None:
+    """Adds what the noise does; q_i = grad f_i(w - alpha g~_i), and h~_i adds the outer noise."""
+    replay.given("inner variance", _INNER - _inner2, "sample variance")
+    replay.given("outer noise", _q2 + _OUTER - _v2, "sample variance", "D_o independent of D_in")
+
+
+def state_second(
+    replay: Replay, constants: dict[str, sp.Expr], shown: dict[str, sp.Expr], by: dict[str, sp.Expr]
+) -> None:
+    """Concludes (8) with `constants` from the steps `by`, which together show it with `shown`."""
+    terms = {"cF": s.grad_F**2, "cs": s.sigma**2, "co": _OUTER, "ci": _INNER}
+    room = [(constants[name] - shown[name]) * term for name, term in terms.items()]
+    replay.derive("statement", filled(SECOND, constants) - s.second_G, by, plus=room)
 
 
 def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-    hessian_noise(replay)
-    inner_noise(replay, PHI)
-    _task_gradients(replay, PSI)
-    state_second(replay, constants, second_direct(PHI, PSI), PHI)
+    replay.given("Hessian noise", LEAD * _v2 - s.second_G, "independence", "the claim hessian-noise with v = h~_i")
+    _noises(replay)
+    _young(replay, PHI, s.a, "adapted gradient", _q2, _h2)
+    gradient_relation.task_gradients(replay, PSI)
+    replay.given("h against g", (1 + s.a) ** 2 * _G2 - _h2, "smoothness", "||h_i|| <= ||g_i|| + L ||alpha g_i||")
+    stretch = LEAD * (1 + PHI)
+    by = {"Hessian noise": 1, "outer noise": LEAD, "adapted gradient": LEAD, "h against g": stretch}
+    shown = second_direct(PHI, PSI)
+    state_second(replay, constants, shown, {**by, "mean of squares": stretch * (1 + s.a) ** 2})
+
+
+def _second_sharper(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    A2, invert = (1 + s.a) ** 2, (1 - s.a) ** -2
+    split = _Av2 + s.lam * _v2 - s.second_G
+    replay.given("Hessian noise", split, "independence", "E||A_i h~_i||^2 + alpha^2 E||N h~_i||^2, A_i = I - alpha H_i")
+    _noises(replay)
+    replay.given("outer noise in A", _Aq2 + A2 * _OUTER - _Av2, "sample variance", "||A_i|| <= 1 + a")
+    _young(replay, PHI, s.a, "adapted gradient", _q2, _h2)
+    _young(replay, PHI, (1 + s.a) * s.a, "adapted gradient in A", _Aq2, s.task_second)
+    replay.given("A inverted", invert * s.task_second - _h2, "smoothness", "||A_i h_i|| >= (1 - a) ||h_i||")
+    gradient_relation.s_procedure(replay)
+    by = {
+        "Hessian noise": 1,
+        "outer noise": s.lam,
+        "outer noise in A": 1,
+        "adapted gradient": s.lam,
+        "adapted gradient in A": 1,
+        "A inverted": s.lam * (1 + PHI),
+        "task moment": (1 + PHI) * (1 + s.lam * invert),
+    }
+    state_second(replay, constants, second_sharper(PHI), by)
+
+
+def _second_attained(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    replay.given(
+        "flattest point",
+        LEAD - s.second_G,
+        "instance",
+        "g_i = 0, H_i = -L I, D_in infinite, sigma_tilde^2/D_o = 1: h~_i is the outer noise alone",
+    )
+    replay.check("co is reached", LEAD - constants["co"])
 
 
 CLAIMS = (
@@ -140,9 +204,29 @@ CLAIMS = (
         domain=(domains.INNER_STEP,),
         versions={
             "published": Version(FIRST, {"cF": sp.Integer(2), "ci": sp.Rational(8, 100)}, "survey (7)", _first),
-            "sharp": Version(FIRST, FIRST_SHARP, "ours: FMO's route without rounding", _first),
+            "sharp": Version(
+                FIRST, FIRST_SHARP, "ours: FMO's route without rounding", _first, attained=_first_attained
+            ),
         },
         box=domains.INNER_STEP_BOX,
+    ),
+    Claim(
+        id="hessian-noise",
+        title="What the noisy Hessian does to a vector",
+        equation="",
+        source="FMO (94)",
+        kind="upper",
+        lhs=s.factor_norm,
+        domain=(domains.INNER_STEP_SMOOTH,),
+        versions={
+            "published": Version(
+                STRETCH, _ONES, "FMO (94) and A2, in operator norms, version 1", refutation=_stretch_refuted
+            ),
+            "sharp": Version(
+                STRETCH, _ONES, "ours: the same for a vector independent of the noise", _stretch, lhs=s.factor_on_vector
+            ),
+        },
+        box={s.a: (sp.Integer(0), sp.Integer(1))},
     ),
     Claim(
         id="second-moment",
@@ -160,6 +244,13 @@ CLAIMS = (
                 _second,
             ),
             "sharp": Version(SECOND, second_direct(PHI, PSI), "ours: the direct route, phi = 1/2, psi = 1", _second),
+            "sharper": Version(
+                SECOND,
+                second_sharper(PHI),
+                "ours: through E||grad F_i||^2, phi = 1/2; co is reached",
+                _second_sharper,
+                attained=_second_attained,
+            ),
         },
         box=domains.MOMENT_BOX,
     ),
