@@ -11,20 +11,21 @@ from itertools import pairwise
 
 import numpy as np
 
+from simulations.blocks import gather, norm
 from simulations.kernels import COUNT, MATRIX, PLAN, VECTOR, Address, Plan, Setting, compiled, types
 from simulations.philox import TASK, draw_tasks
-from simulations.sums import norm
 
 
 @compiled(types.void(PLAN, VECTOR, COUNT, COUNT, COUNT, MATRIX, MATRIX, MATRIX, MATRIX))
 def _advance(plan, scheduled, start, first, stop, w, norms, objectives, steps):
     """Iterations start, start + 1, ... (one for each scheduled step) of replicates first, ..., stop - 1, in place."""
-    tasks, d = plan.law.probabilities.size, w.shape[1]
-    everyone = np.arange(tasks)
-    picks = np.empty(plan.B, np.int64)
+    (parameters, tasks, d), B_step = plan.oracle.tasks.table.shape, plan.rule.B_step
+    everyone, probabilities, table = plan.law.everyone, plan.law.probabilities, plan.oracle.tasks.table
+    picks, step_picks = np.empty(plan.B, np.int64), np.empty(B_step, np.int64)
+    picked, step_picked = np.empty((parameters, plan.B, d)), np.empty((parameters, B_step, d))
     shares = np.full(plan.B, 1.0 / max(plan.B, 1))
     exact = Setting(plan.setting.alpha, np.inf, np.inf, np.inf)
-    work = np.empty((4, max(tasks, plan.B, plan.rule.B_step), d))
+    work = np.empty((4, max(tasks, plan.B, B_step), d))
     gradient, update = np.empty(d), np.empty(d)
     for r in range(first, stop):
         point = w[r]
@@ -33,7 +34,7 @@ def _advance(plan, scheduled, start, first, stop, w, norms, objectives, steps):
             address = Address(plan.seed, np.uint64(r), np.uint64(k), TASK)
             noted = k % plan.record_every == 0
             if plan.reuse or noted or k % plan.norm_every == 0:
-                plan.gradient(plan.oracle, exact, point, everyone, plan.law.probabilities, address, work, gradient)
+                plan.gradient(plan.oracle, exact, point, everyone, table, probabilities, address, work, gradient)
                 norms[offset, r] = norm(gradient)
             if noted:
                 objectives[offset, r] = plan.objective(plan.oracle.tasks, plan.law, plan.setting, point, work)
@@ -42,13 +43,14 @@ def _advance(plan, scheduled, start, first, stop, w, norms, objectives, steps):
             if plan.reuse:
                 update[:] = gradient
             elif plan.B == 0:
-                plan.direction(
-                    plan.oracle, plan.setting, point, everyone, plan.law.probabilities, address, work, update
-                )
+                plan.direction(plan.oracle, plan.setting, point, everyone, table, probabilities, address, work, update)
             else:
-                draw_tasks(plan.law.cumulative, address, picks)
-                plan.direction(plan.oracle, plan.setting, point, picks, shares, address, work, update)
-            step = plan.step(plan.oracle, plan.rule, plan.law, point, scheduled[offset], address, work)
+                draw_tasks(plan.law, address, picks)
+                gather(table, picks, picked)
+                plan.direction(plan.oracle, plan.setting, point, picks, picked, shares, address, work, update)
+            step = plan.step(
+                plan.oracle, plan.rule, plan.law, point, scheduled[offset], address, work, step_picks, step_picked
+            )
             steps[offset, r] = step
             for j in range(d):
                 point[j] -= step * update[j]

@@ -72,7 +72,7 @@ def _formula(family: Family, asked: str):
 
 def _part(family: Family, alpha: float, u: np.ndarray, j: int) -> np.ndarray:
     """Coordinate j's part of F at the points u."""
-    parameters = family.table[:, :, j].T[:, :, None]
+    parameters = family.table[:, :, j, None]
     inner = u - alpha * family.formula.slope(u, *parameters, family.shared)
     return family.probabilities @ family.formula.value(inner, *parameters, family.shared)
 
@@ -81,7 +81,7 @@ def _floor(family: Family, alpha: float, j: int) -> float:
     """A lower bound of coordinate j's part of F, tight to rounding."""
     L, rho = real(family.constants.L), real(family.constants.rho)
     left, width = np.linspace(0.0, family.formula.period, _CELLS, endpoint=False, retstep=True)
-    steepest = np.abs(family.formula.slope(left, *family.table[:, :, j].T[:, :, None], family.shared)).max() + L * width
+    steepest = np.abs(family.formula.slope(left, *family.table[:, :, j, None], family.shared)).max() + L * width
     a = alpha * L
     smoothness = (1 + a) ** 2 * L + (1 + a) * rho * alpha * steepest
     resolution = _TOLERANCE * np.abs(_part(family, alpha, left, j)).max()

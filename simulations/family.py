@@ -56,13 +56,13 @@ class Family:
     Args:
         name: of the file that builds it.
         kernels: (values, gradients, products), callbacks as in `simulations.kernels.Tasks`.
-        table: (tasks, parameters, d).
+        table: (parameters, tasks, d).
         shared: (m,) parameters all tasks have in common.
         probabilities: (tasks,), of the law p.
         constants: L, rho, sigma, sigma_tilde, sigma_H, and Delta at alpha = 0 where it is known.
         standing: of each constant, whether it is attained (an equality) or safe (an upper bound).
         start: (d,), the point w_0 from which runs start.
-        expression: (row of the table, shared, w) -> the task as a SymPy expression in the symbols w.
+        expression: (a task's parameters (parameters, d), shared, w) -> the task as SymPy writes it in the symbols w.
         formula: the one-coordinate formula of a separable family, else None.
         outer_moments: (family, w, alpha, variance) -> E h_i and E h_i^2, each (tasks, d), with normal inner noise of
             this variance a coordinate, where a closed form exists; else None.
@@ -83,7 +83,7 @@ class Family:
     @property
     def size(self) -> int:
         """Number of tasks."""
-        return self.table.shape[0]
+        return self.table.shape[1]
 
     @property
     def dim(self) -> int:
@@ -104,7 +104,7 @@ class Family:
     @cached_property
     def law(self) -> Law:
         """The law p of the tasks."""
-        return Law(self.probabilities, np.cumsum(self.probabilities))
+        return Law(self.probabilities, np.cumsum(self.probabilities), np.arange(self.size))
 
     def started_at(self, w: np.ndarray) -> Family:
         """The same tasks with another start.

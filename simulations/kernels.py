@@ -18,11 +18,14 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import NamedTuple
 
 import numba
+from llvmlite import ir
 from numba import types
 from numba.core.errors import NumbaExperimentalFeatureWarning
+from numba.extending import intrinsic
 
 _SOURCES = Path(__file__).parent
 _KEEP_DAYS = 30
@@ -73,6 +76,27 @@ def callback(signature: types.Type) -> Callable:
 
 inlined = numba.njit(inline="always", error_model="numpy")
 
+
+def on_arrays(function: Callable) -> Callable:
+    """The source of an inlined helper as a plain function, which runs on arrays as it stands, with all it calls."""
+    plain = function.py_func
+    called = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
+    helpers = {name: on_arrays(helper) for name, helper in called.items() if hasattr(helper, "py_func")}
+    return FunctionType(plain.__code__, {**plain.__globals__, **helpers}, plain.__name__)
+
+
+@intrinsic
+def bits_of(typing_context, x):
+    """The 64 bits of a float64, as an unsigned integer."""
+    return types.uint64(types.float64), lambda _, builder, __, args: builder.bitcast(args[0], ir.IntType(64))
+
+
+@intrinsic
+def float_of(typing_context, x):
+    """The float64 of these 64 bits."""
+    return types.float64(types.uint64), lambda _, builder, __, args: builder.bitcast(args[0], ir.DoubleType())
+
+
 REAL = types.float64
 COUNT = types.int64
 WORD = types.uint64
@@ -87,12 +111,13 @@ PRODUCTS = types.void(MATRIX, MATRIX, PICKS, TABLE, VECTOR, MATRIX)
 
 
 class Tasks(NamedTuple):
-    """A finite set of tasks as kernels see it.
+    """A finite set of tasks as kernels see it. Row r of a call belongs to the task i = picks[r].
 
-    values(points, picks, table, shared, out): out[r] = f_i(points[r]) for the task i = picks[r].
-    gradients(points, picks, table, shared, out): out[r] = grad f_i(points[r]).
-    products(points, vectors, picks, table, shared, out): out[r] = Hess f_i(points[r]) vectors[r].
-    table: (tasks, parameters, d), what tells the tasks apart; shared: what they have in common.
+    values(points, picks, parameters, shared, out): out[r] = f_i(points[r]).
+    gradients(points, picks, parameters, shared, out): out[r] = grad f_i(points[r]).
+    products(points, vectors, picks, parameters, shared, out): out[r] = Hess f_i(points[r]) vectors[r].
+    table: (parameters, tasks, d), what tells the tasks apart; shared: what they have in common. The `parameters` of a
+    call are the table's columns of its picks, (parameters, rows, d): the table itself when every task is asked once.
     """
 
     values: object
@@ -117,15 +142,15 @@ class Address(NamedTuple):
 
 
 ADDRESS = types.NamedUniTuple(WORD, 4, Address)
-SAMPLED_GRADIENTS = types.void(TASKS, VECTOR, MATRIX, PICKS, REAL, ADDRESS, MATRIX)
-SAMPLED_PRODUCTS = types.void(TASKS, VECTOR, MATRIX, MATRIX, PICKS, REAL, ADDRESS, MATRIX)
+SAMPLED_GRADIENTS = types.void(TASKS, VECTOR, MATRIX, PICKS, TABLE, REAL, ADDRESS, MATRIX)
+SAMPLED_PRODUCTS = types.void(TASKS, VECTOR, MATRIX, MATRIX, PICKS, TABLE, REAL, ADDRESS, MATRIX)
 
 
 class Oracle(NamedTuple):
     """What an algorithm may ask of the tasks: means of `samples` noisy gradients and Hessian-vector products.
 
-    gradients(tasks, spread, points, picks, samples, address, out) and
-    products(tasks, spread, points, vectors, picks, samples, address, out); samples = inf gives the exact answer.
+    gradients(tasks, spread, points, picks, parameters, samples, address, out) and products(tasks, spread, points,
+    vectors, picks, parameters, samples, address, out), rows as in `Tasks`; samples = inf gives the exact answer.
     """
 
     tasks: object
@@ -149,7 +174,7 @@ class Setting(NamedTuple):
 
 
 SETTING = types.NamedUniTuple(REAL, 4, Setting)
-DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, VECTOR, ADDRESS, TABLE, VECTOR)
+DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, TABLE, VECTOR, ADDRESS, TABLE, VECTOR)
 
 
 class StepRule(NamedTuple):
@@ -168,14 +193,15 @@ STEP_RULE = types.NamedTuple([REAL, REAL, COUNT, REAL], StepRule)
 
 
 class Law(NamedTuple):
-    """The law of a task: probabilities (tasks,) and their running sums."""
+    """The law of a task: probabilities (tasks,), their running sums, and the tasks' numbers 0, 1, ... in order."""
 
     probabilities: object
     cumulative: object
+    everyone: object
 
 
-LAW = types.NamedUniTuple(VECTOR, 2, Law)
-STEP = REAL(ORACLE, STEP_RULE, LAW, VECTOR, REAL, ADDRESS, TABLE)
+LAW = types.NamedTuple([VECTOR, VECTOR, PICKS], Law)
+STEP = REAL(ORACLE, STEP_RULE, LAW, VECTOR, REAL, ADDRESS, TABLE, PICKS, TABLE)
 OBJECTIVE = REAL(TASKS, LAW, SETTING, VECTOR, TABLE)
 
 

@@ -12,38 +12,26 @@ import math
 import numpy as np
 
 from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback
-from simulations.philox import normal_pair
-
-ONE = np.uint64(1)
+from simulations.philox import add_normals
 
 
 @callback(SAMPLED_GRADIENTS)
-def gaussian_gradients(tasks, spread, points, picks, samples, address, out):
+def gaussian_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus normal noise; spread = (sigma_tilde, sigma_H)."""
-    tasks.gradients(points, picks, tasks.table, tasks.shared, out)
-    rows, d = points.shape
-    scale = spread[0] / math.sqrt(d * samples)
-    if scale == 0.0:
-        return
-    pairs = (d + 1) // 2
-    for r in range(rows):
-        for pair in range(pairs):
-            even, odd = normal_pair(np.uint64(r * pairs + pair), address)
-            out[r, 2 * pair] += scale * even
-            if 2 * pair + 1 < d:
-                out[r, 2 * pair + 1] += scale * odd
+    tasks.gradients(points, picks, parameters, tasks.shared, out)
+    scale = spread[0] / math.sqrt(points.shape[1] * samples)
+    if scale > 0.0:
+        add_normals(out.ravel(), scale, address)
 
 
 @callback(SAMPLED_PRODUCTS)
-def isotropic_products(tasks, spread, points, vectors, picks, samples, address, out):
+def isotropic_products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
     """Hessian-vector products plus sigma_H z v, one normal z a task; spread = (sigma_tilde, sigma_H)."""
-    tasks.products(points, vectors, picks, tasks.table, tasks.shared, out)
+    tasks.products(points, vectors, picks, parameters, tasks.shared, out)
     scale = spread[1] / math.sqrt(samples)
-    if scale == 0.0:
-        return
-    rows, d = points.shape
-    for r in range(rows):
-        even, odd = normal_pair(np.uint64(r) >> ONE, address)
-        z = odd if r % 2 else even
-        for j in range(d):
-            out[r, j] += scale * z * vectors[r, j]
+    if scale > 0.0:
+        z = np.zeros(picks.size)
+        add_normals(z, scale, address)
+        for r in range(picks.size):
+            for j in range(vectors.shape[1]):
+                out[r, j] += z[r] * vectors[r, j]

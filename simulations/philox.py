@@ -1,6 +1,7 @@
 """Random numbers as a function of their address: Philox-4x32-10 with counter (index, iteration, replicate, role).
 
-Source: Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011). The key is the seed.
+Source: Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011). The key is the seed. One
+counter gives two numbers: those of a block stand at the pairs (0, 1), (2, 3), ... of its elements.
 """
 
 from __future__ import annotations
@@ -9,45 +10,93 @@ import math
 
 import numpy as np
 
-from simulations.kernels import Address, inlined
+from simulations.elementary import log, turn
+from simulations.kernels import Address, float_of, inlined
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_32, _12 = np.uint64(32), np.uint64(12)
-_TWO_PI = 2 * math.pi
-_GRAIN = 2.0**-52
+_0, _1, _2, _12, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 32))
+_ONE = np.uint64(0x3FF0000000000000)
+_BELOW_ONE = 1.0 - 2.0**-53
+
+
+@inlined
+def _round(x0, x1, x2, x3, k0, k1):
+    p0 = _M0 * x0
+    p1 = _M1 * x2
+    return (p1 >> _32) ^ x1 ^ k0, p1 & _MASK, (p0 >> _32) ^ x3 ^ k1, p0 & _MASK
+
+
+@inlined
+def _next(key, bump):
+    return (key + bump) & _MASK
 
 
 @inlined
 def philox(index, iteration, replicate, role, seed):
-    """Two 64-bit words of the counter (index, iteration, replicate, role), 32 bits each, under a 64-bit key."""
-    x0, x1, x2, x3 = index & _MASK, iteration & _MASK, replicate & _MASK, role & _MASK
+    """Two 64-bit words of the counter (index, iteration, replicate, role), 32 bits each, under a 64-bit key.
+
+    The ten rounds are written out because Numba keeps a loop over them rolled, which stops vectorisation.
+    """
     k0, k1 = seed & _MASK, seed >> _32
-    for _ in range(10):
-        p0 = _M0 * x0
-        p1 = _M1 * x2
-        x0, x1, x2, x3 = (p1 >> _32) ^ x1 ^ k0, p1 & _MASK, (p0 >> _32) ^ x3 ^ k1, p0 & _MASK
-        k0 = (k0 + _W0) & _MASK
-        k1 = (k1 + _W1) & _MASK
+    x0, x1, x2, x3 = _round(index & _MASK, iteration & _MASK, replicate & _MASK, role & _MASK, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
+    k0, k1 = _next(k0, _W0), _next(k1, _W1)
+    x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
     return (x0 << _32) | x1, (x2 << _32) | x3
 
 
 @inlined
 def uniform(word):
-    """A number of the open interval (0, 1) from a 64-bit word, never 0 and never 1."""
-    return (np.float64(word >> _12) + 0.5) * _GRAIN
+    """A number of the open interval (0, 1) from a 64-bit word: an odd multiple of 2^-53."""
+    return float_of((word >> _12) | _ONE) - _BELOW_ONE
+
+
+@inlined
+def uniform_pair(index, address):
+    """Two independent uniforms."""
+    first, second = philox(index, address.iteration, address.replicate, address.role, address.seed)
+    return uniform(first), uniform(second)
 
 
 @inlined
 def normal_pair(index, address):
     """Two independent standard normals, by Box and Muller."""
-    first, second = philox(index, address.iteration, address.replicate, address.role, address.seed)
-    radius = math.sqrt(-2.0 * math.log(uniform(first)))
-    angle = _TWO_PI * uniform(second)
-    return radius * math.cos(angle), radius * math.sin(angle)
+    first, second = uniform_pair(index, address)
+    radius = math.sqrt(-2.0 * log(first))
+    sine, cosine = turn(second)
+    return radius * cosine, radius * sine
+
+
+@inlined
+def add_normals(block, scale, address):
+    """Add `scale` times independent standard normals to a one-dimensional block."""
+    pairs = np.uint64(block.size) // _2
+    for index in range(pairs):
+        first, second = normal_pair(np.uint64(index), address)
+        block[_2 * index] += scale * first
+        block[_2 * index + _1] += scale * second
+    if _2 * pairs < block.size:
+        first, second = normal_pair(pairs, address)
+        block[_2 * pairs] += scale * first
 
 
 @inlined
@@ -57,8 +106,18 @@ def at(address, role):
 
 
 @inlined
-def draw_tasks(cumulative, address, picks):
-    """Independent task indices with the probabilities whose running sums are `cumulative`."""
+def draw_tasks(law, address, picks):
+    """Independent task indices i ~ p: each the first whose running sum of probabilities is above a uniform."""
+    pairs = (np.uint64(picks.size) + _1) // _2
+    drawn = np.empty((pairs, 2))
+    for index in range(pairs):
+        drawn[index, 0], drawn[index, 1] = uniform_pair(np.uint64(index), address)
+    tasks = law.cumulative.size
     for slot in range(picks.size):
-        word, _ = philox(np.uint64(slot), address.iteration, address.replicate, address.role, address.seed)
-        picks[slot] = min(np.searchsorted(cumulative, uniform(word), side="right"), cumulative.size - 1)
+        u = drawn[slot // 2, slot % 2]
+        pick = int(u * tasks)
+        while pick < tasks - 1 and law.cumulative[pick] <= u:
+            pick += 1
+        while pick > 0 and law.cumulative[pick - 1] > u:
+            pick -= 1
+        picks[slot] = pick

@@ -13,8 +13,9 @@ import math
 import numpy as np
 import sympy as sp
 
+from simulations.elementary import cos, sin
 from simulations.family import Family, Formula, positive_integer, real
-from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined
+from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
 from theory import Constants
 from theory.rationals import Number
 
@@ -22,45 +23,45 @@ from theory.rationals import Number
 @inlined
 def value(u, shift, tilt, shared):
     """A (1 - cos(omega (u - shift))) + tilt u, with shared = (A, omega)."""
-    return shared[0] * (1.0 - np.cos(shared[1] * (u - shift))) + tilt * u
+    return shared[0] * (1.0 - cos(shared[1] * (u - shift))) + tilt * u
 
 
 @inlined
 def slope(u, shift, tilt, shared):
     """First derivative of `value`."""
-    return shared[0] * shared[1] * np.sin(shared[1] * (u - shift)) + tilt
+    return shared[0] * shared[1] * sin(shared[1] * (u - shift)) + tilt
 
 
 @inlined
 def curvature(u, shift, tilt, shared):
     """Second derivative of `value`."""
-    return shared[0] * shared[1] * shared[1] * np.cos(shared[1] * (u - shift))
+    return shared[0] * shared[1] * shared[1] * cos(shared[1] * (u - shift))
 
 
 @callback(VALUES)
-def values(points, picks, table, shared, out):
+def values(points, picks, parameters, shared, out):
+    both = shared[0], shared[1]
     for r in range(picks.size):
-        shift, tilt = table[picks[r]]
         total = 0.0
         for j in range(points.shape[1]):
-            total += value(points[r, j], shift[j], tilt[j], shared)
+            total += value(points[r, j], parameters[0, r, j], parameters[1, r, j], both)
         out[r] = total
 
 
 @callback(GRADIENTS)
-def gradients(points, picks, table, shared, out):
-    for r in range(picks.size):
-        shift, tilt = table[picks[r], 0], table[picks[r], 1]
-        for j in range(points.shape[1]):
-            out[r, j] = slope(points[r, j], shift[j], tilt[j], shared)
+def gradients(points, picks, parameters, shared, out):
+    both = shared[0], shared[1]
+    u, shift, tilt, found = points.ravel(), parameters[0].ravel(), parameters[1].ravel(), out.ravel()
+    for e in range(found.size):
+        found[e] = slope(u[e], shift[e], tilt[e], both)
 
 
 @callback(PRODUCTS)
-def products(points, vectors, picks, table, shared, out):
-    for r in range(picks.size):
-        shift, tilt = table[picks[r], 0], table[picks[r], 1]
-        for j in range(points.shape[1]):
-            out[r, j] = curvature(points[r, j], shift[j], tilt[j], shared) * vectors[r, j]
+def products(points, vectors, picks, parameters, shared, out):
+    both = shared[0], shared[1]
+    u, v, shift, found = points.ravel(), vectors.ravel(), parameters[0].ravel(), out.ravel()
+    for e in range(found.size):
+        found[e] = curvature(u[e], shift[e], 0.0, both) * v[e]
 
 
 def expression(row, shared, w):
@@ -72,7 +73,7 @@ def expression(row, shared, w):
 def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
     """E h_i and E h_i^2 in closed form: E sin(t - omega alpha xi) = exp(-omega^2 alpha^2 variance/2) sin t."""
     A, omega = family.shared
-    shift, tilt = family.table[:, 0], family.table[:, 1]
+    shift, tilt = family.table
     angle = omega * (w - alpha * family.gradients(w) - shift)
     spread = (omega * alpha) ** 2 * variance
     wave = A * omega * math.exp(-spread / 2) * np.sin(angle)
@@ -128,14 +129,16 @@ def cosine(
     return Family(
         name="cosine",
         kernels=(values, gradients, products),
-        table=np.stack([signs * math.asin(sine) / omega, tilts], axis=1),
+        table=np.stack([signs * math.asin(sine) / omega, tilts]),
         shared=np.array([A, omega]),
         probabilities=np.full(n, 1 / n),
         constants=constants,
         standing=dict.fromkeys(("L", "rho", "sigma", "sigma_tilde", "sigma_H"), "attained"),
         start=height / omega,
         expression=expression,
-        formula=Formula(value.py_func, slope.py_func, curvature.py_func, np.full(d, np.nan), 2 * math.pi / omega),
+        formula=Formula(
+            on_arrays(value), on_arrays(slope), on_arrays(curvature), np.full(d, np.nan), 2 * math.pi / omega
+        ),
         outer_moments=outer_moments,
     )
 

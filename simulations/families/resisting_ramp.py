@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from simulations.family import Family, Formula, real
-from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined
+from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
 from theory import Constants
 from theory.rationals import Number
 
@@ -42,29 +42,30 @@ def curvature(u, ramp, well, tilt, shared):
 
 
 @callback(VALUES)
-def values(points, picks, table, shared, out):
+def values(points, picks, parameters, shared, out):
+    both = shared[0], shared[1]
     for r in range(picks.size):
-        task = table[picks[r]]
         total = 0.0
         for j in range(points.shape[1]):
-            total += value(points[r, j], task[0, j], task[1, j], task[2, j], shared)
+            total += value(points[r, j], parameters[0, r, j], parameters[1, r, j], parameters[2, r, j], both)
         out[r] = total
 
 
 @callback(GRADIENTS)
-def gradients(points, picks, table, shared, out):
+def gradients(points, picks, parameters, shared, out):
+    both = shared[0], shared[1]
     for r in range(picks.size):
-        task = table[picks[r]]
         for j in range(points.shape[1]):
-            out[r, j] = slope(points[r, j], task[0, j], task[1, j], task[2, j], shared)
+            out[r, j] = slope(points[r, j], parameters[0, r, j], parameters[1, r, j], parameters[2, r, j], both)
 
 
 @callback(PRODUCTS)
-def products(points, vectors, picks, table, shared, out):
+def products(points, vectors, picks, parameters, shared, out):
+    both = shared[0], shared[1]
     for r in range(picks.size):
-        task = table[picks[r]]
         for j in range(points.shape[1]):
-            out[r, j] = curvature(points[r, j], task[0, j], task[1, j], task[2, j], shared) * vectors[r, j]
+            bend = curvature(points[r, j], parameters[0, r, j], parameters[1, r, j], parameters[2, r, j], both)
+            out[r, j] = bend * vectors[r, j]
 
 
 def expression(row, shared, w):
@@ -115,7 +116,7 @@ def resisting_ramp(
     height = Delta / (s * tau)
     start = -tau * (height + math.log(-math.expm1(-height)))
     tilts = [sigma, -sigma] if sigma else [0.0]
-    table = np.array([[[s, 0.0], [0.0, L / omega**2], [0.0, tilt]] for tilt in tilts])
+    table = np.array([[[s, 0.0], [0.0, L / omega**2], [0.0, tilt]] for tilt in tilts]).swapaxes(0, 1).copy()
     return Family(
         name="resisting_ramp",
         kernels=(values, gradients, products),
@@ -126,5 +127,7 @@ def resisting_ramp(
         standing=dict.fromkeys(("L", "rho", "sigma", "sigma_tilde", "sigma_H", "Delta"), "attained"),
         start=np.array([start, 0.0]),
         expression=expression,
-        formula=Formula(value.py_func, slope.py_func, curvature.py_func, np.array([0.0, np.nan]), 2 * math.pi / omega),
+        formula=Formula(
+            on_arrays(value), on_arrays(slope), on_arrays(curvature), np.array([0.0, np.nan]), 2 * math.pi / omega
+        ),
     )
