@@ -47,9 +47,8 @@ class Noise:
         return radius * math.cos(2 * math.pi * v), radius * math.sin(2 * math.pi * v)
 
     def vector(self, role: int, slot: int, d: int) -> list[float]:
-        """d normals of one slot of a batch; every slot has whole pairs of its own."""
-        pairs = (d + 1) // 2
-        return [z for p in range(pairs) for z in self.normals(role, slot * pairs + p)][:d]
+        """d normals of one slot of a batch; the elements of the whole batch, in order, share pairs two by two."""
+        return [self.normals(role, e // 2)[e % 2] for e in range(slot * d, (slot + 1) * d)]
 
     def scalar(self, role: int, slot: int) -> float:
         """One normal of one slot of a batch; two slots share a pair."""
@@ -59,7 +58,7 @@ class Noise:
         """Independent task numbers: the first whose running sum of probabilities exceeds a uniform."""
         picks = []
         for slot in range(count):
-            left, i = self.uniforms(role, slot)[0], 0
+            left, i = self.uniforms(role, slot // 2)[slot % 2], 0
             while i < len(probabilities) - 1 and left >= probabilities[i]:
                 left -= probabilities[i]
                 i += 1

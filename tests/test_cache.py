@@ -56,7 +56,7 @@ def package(tmp_path):
     shutil.copytree(Path(simulations.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "__init__.py").write_text("")
     (copy / "user.py").write_text(
-        "from simulations.kernels import VECTOR, compiled, types\nfrom simulations.sums import norm\n\n\n"
+        "from simulations.kernels import VECTOR, compiled, types\nfrom simulations.blocks import norm\n\n\n"
         "@compiled(types.float64(VECTOR))\ndef length(vector):\n    return norm(vector)\n"
     )
     return copy
@@ -76,7 +76,7 @@ def test_a_changed_helper_in_another_file_is_never_stale(package, tmp_path):
     answers = [_python(LENGTH, home, [package.parent]) for _ in range(2)]
     assert [answer[:2] for answer in answers] == [[5.0, 0], [5.0, 1]]
     assert answers[0][2] == str(package / "user.py") and Path(answers[0][3]).parent == home / "mamlbound"
-    helper = package / "sums.py"
+    helper = package / "blocks.py"
     helper.write_text(helper.read_text().replace("total += x * x", "total += 4 * x * x"))
     assert _python(LENGTH, home, [package.parent])[:2] == [10.0, 0]
 

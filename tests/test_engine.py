@@ -44,7 +44,7 @@ def _reference_tasks(family):
     """The tasks in the reference's own formulas; only shifts and tilts are read from the family."""
     L, rho = NOISE["L"], NOISE["rho"]
     if family.name == "cosine":
-        return [reference.Cosine(L, rho, c, b) for c, b in family.table]
+        return [reference.Cosine(L, rho, c, b) for c, b in zip(*family.table, strict=True)]
     return [reference.Ramp(L, rho, 1.1 * 0.3, tilt) for tilt in (NOISE["sigma"], -NOISE["sigma"])]
 
 
@@ -201,17 +201,21 @@ def _direction(outer_role, curvature):
     """MAML's direction with two places to go wrong: the role of the outer samples, and the share of the Hessian."""
 
     @callback(DIRECTION)
-    def direction(oracle, setting, w, picks, weights, address, work, out):
+    def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
         rows, d = picks.size, w.size
         here, inner, outer, product = work[0, :rows], work[1, :rows], work[2, :rows], work[3, :rows]
         for r in range(rows):
             here[r] = w
-        oracle.gradients(oracle.tasks, oracle.spread, here, picks, setting.D_in, at(address, INNER), inner)
+        oracle.gradients(oracle.tasks, oracle.spread, here, picks, parameters, setting.D_in, at(address, INNER), inner)
         for r in range(rows):
             for j in range(d):
                 inner[r, j] = w[j] - setting.alpha * inner[r, j]
-        oracle.gradients(oracle.tasks, oracle.spread, inner, picks, setting.D_o, at(address, outer_role), outer)
-        oracle.products(oracle.tasks, oracle.spread, here, outer, picks, setting.D_h, at(address, HESSIAN), product)
+        oracle.gradients(
+            oracle.tasks, oracle.spread, inner, picks, parameters, setting.D_o, at(address, outer_role), outer
+        )
+        oracle.products(
+            oracle.tasks, oracle.spread, here, outer, picks, parameters, setting.D_h, at(address, HESSIAN), product
+        )
         out[:] = 0.0
         for r in range(rows):
             for j in range(d):

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.optimize import minimize
 
 from simulations import exact, families
-from simulations.kernels import MATRIX, ORACLE, PICKS, REAL, WORD, Address, compiled, types
+from simulations.kernels import MATRIX, ORACLE, PICKS, REAL, TABLE, WORD, Address, compiled, types
 from simulations.philox import HESSIAN, INNER, at
 
 DELTA = 1e-9
@@ -73,7 +73,7 @@ def test_kernels_are_the_derivatives_sympy_finds(family):
     w = sp.symbols(f"w:{family.dim}", real=True)
     points = sample_points(family, 8)
     v = np.random.Generator(np.random.Philox(1)).standard_normal(family.dim)
-    for i, row in enumerate(family.table):
+    for i, row in enumerate(family.table.swapaxes(0, 1)):
         f = sp.sympify(family.expression(row, family.shared, w))
         gradient = [f.diff(x) for x in w]
         product = [sum(g.diff(x) * y for x, y in zip(w, v, strict=True)) for g in gradient]
@@ -128,12 +128,13 @@ def test_search_can_tell_a_constant_that_is_two_millionths_off(family):
         assert _holds(family, name, declared) and not _holds(family, name, declared * factor)
 
 
-@compiled(types.void(ORACLE, MATRIX, PICKS, REAL, WORD, MATRIX, MATRIX))
-def _noisy(oracle, points, picks, samples, seed, gradients, products):
+@compiled(types.void(ORACLE, MATRIX, PICKS, TABLE, REAL, WORD, MATRIX, MATRIX))
+def _noisy(oracle, points, picks, parameters, samples, seed, gradients, products):
     zero = np.uint64(0)
     address = Address(seed, zero, zero, INNER)
-    oracle.gradients(oracle.tasks, oracle.spread, points, picks, samples, address, gradients)
-    oracle.products(oracle.tasks, oracle.spread, points, points, picks, samples, at(address, HESSIAN), products)
+    oracle.gradients(oracle.tasks, oracle.spread, points, picks, parameters, samples, address, gradients)
+    address = at(address, HESSIAN)
+    oracle.products(oracle.tasks, oracle.spread, points, points, picks, parameters, samples, address, products)
 
 
 def _noise(family, samples, count=2**16):
@@ -141,7 +142,9 @@ def _noise(family, samples, count=2**16):
     picks = np.arange(count) % family.size
     points = np.tile(family.start, (count, 1))
     gradients, products = np.empty((2, count, family.dim))
-    _noisy(family.oracle, points, picks, samples, np.uint64(9), gradients, products)
+    _noisy(
+        family.oracle, points, picks, np.take(family.table, picks, axis=1), samples, np.uint64(9), gradients, products
+    )
     true = family.hessian_vector_products(family.start, family.start)
     return gradients - family.gradients(family.start)[picks], products - true[picks], points
 

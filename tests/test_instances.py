@@ -59,10 +59,10 @@ def test_cosine_tasks_meet_constants_of_any_size(numbers, dim, tasks, share, see
     for w in sample_points(family, 20, seed):
         assert math.sqrt(task_variance(family, w)) <= sigma * (1 + ROUNDING) + rounding
         assert np.abs(hessians(family, w)).max() <= L * (1 + ROUNDING)
-    bottoms = family.table[:, 0]
+    bottoms = family.table[0]
     curvatures = [family.hessian_vector_products(c, np.ones(dim))[i] for i, c in enumerate(bottoms)]
     assert_allclose(curvatures, L, rtol=1e-12)
-    assert np.abs(family.probabilities @ family.table[:, 1]).max() <= 1e-13 * sigma
+    assert np.abs(family.probabilities @ family.table[1]).max() <= 1e-13 * sigma
     height = np.abs(family.start) * rho / L
     assert ((math.pi / 2 <= height) & (height <= 5 * math.pi / 6)).all()
 
@@ -78,7 +78,7 @@ def test_shifts_carry_the_share_they_are_asked_for(share, tasks, sigma):
             families.cosine(**build)
     elif share < reachable * (1 - 1e-12):
         family = families.cosine(**build)
-        tilts = family.table[:, 1]
+        tilts = family.table[1]
         assert math.isclose(
             sigma**2 - (tilts**2).sum() / tasks, share * sigma**2, rel_tol=1e-9, abs_tol=1e-9 * sigma**2
         )

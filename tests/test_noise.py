@@ -14,8 +14,8 @@ from reference import philox as plain_philox
 from scipy import stats
 
 from simulations import philox as places
-from simulations.kernels import ADDRESS, PICKS, VECTOR, WORD, Address, compiled, types
-from simulations.philox import draw_tasks, normal_pair, philox, uniform
+from simulations.kernels import ADDRESS, PICKS, VECTOR, WORD, Address, Law, compiled, types
+from simulations.philox import add_normals, draw_tasks, philox, uniform
 
 DELTA = 1e-9
 ROLES = (places.TASK, places.INNER, places.OUTER, places.HESSIAN, places.STEP_TASK, places.STEP)
@@ -33,13 +33,13 @@ def _words(counter, key, out):
 
 @compiled(types.void(ADDRESS, VECTOR))
 def _normals(address, out):
-    for pair in range(out.size // 2):
-        out[2 * pair], out[2 * pair + 1] = normal_pair(np.uint64(pair), address)
+    out[:] = 0.0
+    add_normals(out, 1.0, address)
 
 
 @compiled(types.void(VECTOR, ADDRESS, PICKS))
 def _tasks(cumulative, address, picks):
-    draw_tasks(cumulative, address, picks)
+    draw_tasks(Law(cumulative, cumulative, picks), address, picks)
 
 
 @compiled(types.void(WORD[::1], VECTOR))
