@@ -76,13 +76,19 @@ def _with_progress(work):
             bars.stop()
 
 
+def _refuse(sentence: str) -> None:
+    print(f"mamlbound: {sentence}", file=sys.stderr)
+    sys.exit(USAGE)
+
+
 def main() -> None:
     """Entry point of the `mamlbound` command. Bad input ends in one sentence and exit code 2."""
     try:
         app()
-    except (ValueError, OSError) as error:
-        print(f"mamlbound: {error}", file=sys.stderr)
-        sys.exit(USAGE)
+    except ValueError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"cannot write to {error.filename}: {error.strerror}")
     except SystemExit as end:
         if end.code == INTERRUPTED:
             print("mamlbound: interrupted, nothing was written", file=sys.stderr)

@@ -155,10 +155,11 @@ def test_a_float_within_two_ulp_of_the_edge_counts_as_the_edge(claim, other):
         claim.evaluate(**values | {symbol: Fraction(*ulps[1].as_integer_ratio())})
 
 
-@all_claims
+@pytest.mark.parametrize(
+    "claim", [c for c in CLAIMS.values() if not c.versions["published"].refutation], ids=lambda claim: claim.id
+)
 def test_sharp_is_never_worse_than_published(claim):
-    if claim.versions["published"].refutation:
-        pytest.xfail("the published form is false, so a true one need not lie below it")
+    """Where the published form is refuted this is not asked: a true one need not lie below a false one."""
     for seed in range(20):
         values = inside(claim, seed)
         published, sharp = claim.evaluate(**values), claim.evaluate("sharp", **values)
