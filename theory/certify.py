@@ -6,6 +6,7 @@ named rule of analysis (`given`), each written as an expression that is not nega
 * `derive`: the new expression equals a combination of known ones, with multipliers shown not to be negative. The
   equality is an identity of rational functions, decided exactly.
 * `root`: of two squares that compare, the roots compare.
+* `induct`: a statement about step j that holds at the start and passes from j to j + 1 holds at every step.
 * `expect`: an inequality between squares that holds for every outcome holds for the expectations.
 * `check`: a plain exact statement, such as a sign on an interval found by counting roots.
 
@@ -189,6 +190,10 @@ class Replay:
         """A fact of analysis: `slack >= 0` by one of the rules in RULES."""
         self._write(name, slack, f"given by {RULES[rule]}{': ' * bool(because)}{because}", True)
 
+    def use(self, name: str, slack: sp.Expr, proof: Certificate) -> None:
+        """A claim proved apart, whose own replay must hold."""
+        self._write(name, slack, f"proved apart: {proof.title}, {len(proof.steps)} steps", proof.ok)
+
     def define(self, symbol: sp.Symbol, expression: sp.Expr) -> None:
         """Let a symbol stand for an expression of earlier ones; `derive` may use that they are equal."""
         if symbol in self.box or any(symbol is known for known, _ in self._defined):
@@ -230,6 +235,34 @@ class Replay:
         parts = [f"{m} x ({key})" for key, m in by.items()] + [f"({term})" for term in plus]
         ground = "equals " + " + ".join(parts)
         self._write(name, slack, ground, closes and signs)
+
+    def induct(
+        self,
+        name: str,
+        slack: sp.Expr,
+        start: Mapping[sp.Symbol, sp.Expr],
+        step: Mapping[sp.Symbol, sp.Expr],
+        by: Mapping[str, sp.Expr],
+        keep: sp.Expr | int = 1,
+        plus: Iterable[sp.Expr] = (),
+    ) -> None:
+        """`slack >= 0` at every j = 0, 1, 2, ... by induction; known facts used here hold at every j too.
+
+        Args:
+            name: of the conclusion; the start and the step are written under it.
+            slack: in symbols that stand for values at j.
+            start: their values at j = 0, where slack must be seen not to be negative.
+            step: their values at j + 1.
+            by, plus: as in `derive`: with these, slack at j + 1 is `keep` times slack at j and more.
+            keep: what is kept of the slack at j.
+        """
+        self.check(f"{name}, at the start", slack.subs(start, simultaneous=True))
+        known, self._known = self._known, {**self._known, f"{name}, at j": slack}
+        after = slack.subs(step, simultaneous=True)
+        self.derive(f"{name}, from j to j + 1", after, {f"{name}, at j": keep, **by}, plus)
+        known |= {key: fact for key, fact in self._known.items() if key != f"{name}, at j"}
+        self._known = known
+        self._write(name, slack, "induction", all(step.ok for step in self.steps[-2:]))
 
     def expect(self, name: str, pointwise: str, moments: Mapping[sp.Expr, sp.Expr]) -> None:
         """Take expectations in a known inequality that is linear in the random squares named by `moments`."""

@@ -139,6 +139,41 @@ best_grad = _born(
     "best_grad", r"\min_{k<T}\mathbb{E}\|\nabla F(w_k)\|", "smallest mean norm within T steps", "FMO (86)", (1, -1)
 )
 
+N = _born("N", "N", "inner steps", "Ji (3)", (0, 0), positive=True)
+minibatches = _born("k", "k", "gradients of one outer step", "Nichol et al. section 5", (0, 0), positive=True)
+zeta = _born("zeta", r"\zeta", "difference step, in units of 1/(rho alpha ||h~_i||)", "THEORY section 4", (0, 0))
+reg = _born("reg", r"\lambda", "weight of the proximal term", "Rajeswaran et al. (3)", (1, -2), positive=True)
+mu = _born("mu", r"\mu", "strong convexity of the inner problem", "Rajeswaran et al. Lemma 3", (1, -2), positive=True)
+slope_bound = _born("slope_bound", "B_1", "Lipschitz constant of a task", "Rajeswaran et al. Lemma 3", (1, -1))
+inner_error = _born("inner_error", r"\delta", "distance to the inner minimiser", "Rajeswaran et al. Lemma 3", (0, 1))
+solve_error = _born("solve_error", r"\delta'", "error of the linear solve", "Rajeswaran et al. Lemma 3", (1, -1))
+curvature = _born(
+    "curvature", r"\eta", "an eigenvalue of Hess f_i(phi_i*)", "Rajeswaran et al. (6)", (1, -2), real=True
+)
+prox_slope = _born(
+    "prox_slope", r"\mathrm{d}\phi_i^*/\mathrm{d}w", "its eigenvalue there", "Rajeswaran et al. (6)", (0, 0), real=True
+)
+implicit_error = _born(
+    "implicit_error",
+    r"\|\hat g_i-\mathrm{d}f_i(\phi_i^*)/\mathrm{d}w\|",
+    "error of the implicit meta-gradient",
+    "Rajeswaran et al. Lemma 3",
+    (1, -1),
+)
+_NICHOL = "Nichol et al. section 5.1"
+avg_grad = _born("avg_grad", r"\langle\bar g,v\rangle", "E g_1 along a unit vector v", _NICHOL, (1, -1), real=True)
+avg_grad_inner = _born(
+    "avg_grad_inner", r"\langle\overline{Hg},v\rangle", "E[H_2 g_1] along v", _NICHOL, (2, -3), real=True
+)
+expected_update = _born(
+    "expected_update",
+    r"\langle\mathbb{E}G,v\rangle+O(\alpha^2)",
+    "the expected update along v, to first order in alpha",
+    _NICHOL,
+    (1, -1),
+    real=True,
+)
+
 LATEX_NAMES = {quantity.symbol: quantity.latex for quantity in QUANTITIES.values()}
 
 
@@ -164,5 +199,7 @@ def weight(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     if expression.is_Mul:
         return sum(p for p, _ in parts), sum(q for _, q in parts)
     if isinstance(expression, sp.Add | sp.Max | sp.Min) and len(set(parts)) == 1:
+        return parts[0]
+    if expression.is_Pow and set(parts) == {(0, 0)}:
         return parts[0]
     raise ValueError(f"{expression} is not homogeneous under f -> s f, w -> c w")
