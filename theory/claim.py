@@ -138,6 +138,11 @@ class Claim:
         """The statement with the constants of one version."""
         return _RELATION[self.kind](self.left(which), self._version(which).rhs, evaluate=False)
 
+    def slack(self, which: str) -> sp.Expr:
+        """What the claim says is not negative, in a and lam: the form less the left side, or the reverse if lower."""
+        difference = filled(self._version(which).form, self._version(which).constants) - self.left(which)
+        return -difference if self.kind == "lower" else difference
+
     def left(self, which: str) -> sp.Expr:
         """The left side of one version: the claim's own, unless the version is about another quantity."""
         return self._version(which).lhs or self.lhs
