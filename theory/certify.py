@@ -6,6 +6,7 @@ named rule of analysis (`given`), each written as an expression that is not nega
 * `derive`: the new expression equals a combination of known ones, with multipliers shown not to be negative. The
   equality is an identity of rational functions, decided exactly.
 * `root`: of two squares that compare, the roots compare.
+* `product`: the product of two known expressions.
 * `induct`: a statement about step j that holds at the start and passes from j to j + 1 holds at every step.
 * `expect`: an inequality between squares that holds for every outcome holds for the expectations.
 * `check`: a plain exact statement, such as a sign on an interval found by counting roots.
@@ -36,7 +37,7 @@ RULES = {
     "definition": "definition",
     "chain rule": "chain rule",
     "integral": "fundamental theorem of calculus and monotonicity of the integral",
-    "Young": "Young's or the Cauchy-Schwarz inequality",
+    "sum": "inequalities add up",
     "instance": "an instance of the assumptions, exhibited",
 }
 
@@ -219,6 +220,10 @@ class Replay:
         closes = sp.cancel(sp.together(self._known[squares] - larger**2 + smaller**2)) == 0
         ok = closes and nonnegative(larger, self.box)
         self._write(name, larger - smaller, f"square root of ({squares})", ok)
+
+    def product(self, name: str, first: str, second: str) -> None:
+        """Of two known expressions that are not negative the product is not."""
+        self._write(name, self._known[first] * self._known[second], f"product of ({first}) and ({second})", True)
 
     def derive(self, name: str, slack: sp.Expr, by: Mapping[str, sp.Expr], plus: Iterable[sp.Expr] = ()) -> None:
         """`slack` equals the sum of multiplier * (known slack) over `by`, plus terms that are not negative."""

@@ -27,7 +27,8 @@ JI_SMOOTH = {
 }
 SMOOTH_SHARP = {"cL": GROWTH**2, "cg": GROWTH**2 * (GROWTH - 1) / (1 + s.a)}
 
-ERROR = s.sigma_tilde / sp.sqrt(s.D_in) * (constant("c1") + constant("c2") * s.rho / s.L**2 * (s.grad_F + s.sigma))
+_ERROR_CORE = constant("c1") + constant("c2") * s.rho / s.L**2 * (s.grad_F + s.sigma)
+ERROR = s.sigma_tilde / sp.sqrt(s.D_in) * _ERROR_CORE
 JI_ERROR = {"c1": GROWTH**2, "c2": GROWTH**4 / (2 - GROWTH**2)}
 ERROR_SHARP = {
     "c1": GROWTH * (GROWTH - 1),
@@ -40,7 +41,9 @@ _GROWS = {_p: _p + s.a * _q}
 _alpha = s.a / s.L
 _one, _one_next = sp.symbols("||g_i(w_j)|| ||g_i(w_j+1)||", nonnegative=True)
 _P, _P_next = sp.symbols("||P_j|| ||P_j+1||", nonnegative=True)
-_D, _D_next, _gap, _gap_next = sp.symbols("||P_j-P'_j|| ||P_j+1-P'_j+1|| ||w_j-w'_j|| ||w_j+1-w'_j+1||", nonnegative=True)
+_D, _D_next, _gap, _gap_next = sp.symbols(
+    "||P_j-P'_j|| ||P_j+1-P'_j+1|| ||w_j-w'_j|| ||w_j+1-w'_j+1||", nonnegative=True
+)
 _step_of_g, _step_of_H = sp.symbols("||g_i(w_j)-g_i(w'_j)|| ||H_i(w_j)-H_i(w'_j)||", nonnegative=True)
 _g, _change = sp.symbols("||g_i(w)|| change_i", nonnegative=True)
 
@@ -189,7 +192,7 @@ def _noisy_path(replay: Replay) -> None:
 def _relation(replay: Replay) -> None:
     """Adds "mean gradient": (2 - q^2) E||g_i|| <= ||grad F|| + sigma, through grad F_i = M_i g_i with 2N factors."""
     off, half, after, spread, distance = sp.symbols(
-        "||I-M_2j|| ||I-M_2j+1|| ||I-M_2j+2|| E||g_i-grad f|| ||grad F-grad f||", nonnegative=True
+        "||I-M_2j|| ||I-M_2j+1|| ||I-M_2j+2|| E||g_i-grad_f|| ||grad_F-grad_f||", nonnegative=True
     )
     text = "a factor I - alpha K with ||K|| <= L, K a Hessian or its mean on a segment; ||M|| <= 1 + ||I - M||"
     replay.given("odd factor", off + s.a * (1 + off) - half, "smoothness", text)
@@ -221,9 +224,94 @@ def _bias(replay: Replay) -> None:
     replay.expect("all tasks", "one task", {_change: mean, _g: s.mean_grad})
     replay.given("mean of tasks", mean - s.bias_norm, "Jensen")
     replay.box = {_p: sp.Interval.Ropen(0, sp.sqrt(2) - 1)}
-    factor = s.rho * s.sigma_tilde * ROOT / s.L**2 * _q**2 / ((1 + s.a) * (2 - _q**2))
+    crude = s.rho * s.sigma_tilde * ROOT / s.L**2 * _q**2 / (1 + s.a)
+    replay.product("excess times gradient", "Bernoulli", "mean gradient")
     replay.derive(
-        "in terms of grad F, but for a sign",
-        factor * (_p - s.a * _n) * (s.grad_F + s.sigma - (2 - _q**2) * s.mean_grad),
-        {"mean gradient": factor * sp.Symbol("excess", nonnegative=True)},
+        "bias",
+        s.sigma_tilde * ROOT * filled(_ERROR_CORE, _in_p(ERROR_SHARP)) - s.bias_norm,
+        {"all tasks": 1, "mean of tasks": 1, "excess times gradient": crude / (2 - _q**2)},
     )
+
+
+def _error(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    """The room between the claimed and the shown constants must be seen not to be negative."""
+    _bias(replay)
+    values, shown = _in_p(constants), _in_p(ERROR_SHARP)
+    size = s.sigma_tilde * ROOT
+    terms = {"c1": size, "c2": size * s.rho / s.L**2 * (s.grad_F + s.sigma)}
+    replay.derive(
+        "statement",
+        size * filled(_ERROR_CORE, values) - s.bias_norm,
+        {"bias": 1},
+        plus=[(values[name] - shown[name]) * term for name, term in terms.items()],
+    )
+    _corollary(replay)
+
+
+def _ji(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    replay.check(
+        "Corollary 6 cannot use C_err1 < 5/16 sigma_tilde: C_err1 exceeds it always", _q**2 - sp.Rational(5, 16)
+    )
+    _bias(replay)
+    values, shown, ours = _in_p(constants), _in_p(JI_ERROR), _in_p(ERROR_SHARP)
+    size = s.sigma_tilde * ROOT
+    moment = size * s.rho / s.L**2 * (s.grad_F + s.sigma)
+    drop = _q**2 / ((1 + s.a) * (2 - _q**2))
+    replay.derive(
+        "statement",
+        size * filled(_ERROR_CORE, values) - s.bias_norm,
+        {"bias": 1},
+        plus=[
+            (values["c1"] - shown["c1"]) * size,
+            (shown["c1"] - ours["c1"]) * size,
+            (values["c2"] - shown["c2"]) * moment,
+            drop * (1 + s.a * _n + s.a * _q**2 + _q**2 - _q) * moment,
+        ],
+    )
+
+
+def _corollary(replay: Replay) -> None:
+    """What follows at alpha = 1/(8 N L): q (q - 1) <= 8/49 < 5/16, which is what the proof of Corollary 6 needs."""
+    step = {**_GROWS, _n: _n + 1}
+    replay.induct("growth", 1 - _q * (1 - s.a * _n), {_p: 0, _n: 0}, step, {}, plus=[_q * s.a**2 * (_n + 1)])
+    eighth = sp.Rational(1, 8)
+    replay.given("a N = 1/8", eighth - s.a * _n, "domain", "alpha = 1/(8 N L)")
+    replay.derive("q <= 8/7", 1 - _q * (1 - eighth), {"growth": 1, "a N = 1/8": _q})
+    room = sp.Rational(5, 16) - sp.Rational(8, 49)
+    replay.derive(
+        "Corollary 6", sp.Rational(5, 16) - _q * _p, {"q <= 8/7": sp.Rational(8, 7) * (_q + sp.Rational(1, 7))}, [room]
+    )
+
+
+_CHAIN = Hypothesis(sp.Ge(s.N, 1), "Ji (3): at least one inner step")
+
+CLAIMS = (
+    Claim(
+        id="multi-step-smoothness",
+        title="Lipschitz bound on the meta-gradient with N inner steps",
+        equation="",
+        source="Ji Proposition 1",
+        kind="upper",
+        lhs=s.grad_F_change,
+        domain=(Hypothesis(sp.Le(s.alpha, 1 / s.L), "Ji Theorem 5 takes far less; the proof needs nothing"), _CHAIN),
+        versions={
+            "published": Version(SMOOTH, JI_SMOOTH, "Ji Proposition 1", _smooth, attained=_smooth_reached),
+            "sharp": Version(
+                SMOOTH, SMOOTH_SHARP, "ours: the same constants in one product", _smooth, attained=_smooth_reached
+            ),
+        },
+    ),
+    Claim(
+        id="multi-step-error",
+        title="Bias of the meta-gradient estimate with N inner steps on fresh samples",
+        equation="",
+        source="Ji Proposition 3",
+        kind="upper",
+        lhs=s.bias_norm,
+        domain=(Hypothesis(sp.Lt(s.alpha, (2 ** (1 / (2 * s.N)) - 1) / s.L), "Ji Proposition 3"), _CHAIN),
+        versions={
+            "published": Version(ERROR, JI_ERROR, "Ji Proposition 3", _ji),
+            "sharp": Version(ERROR, ERROR_SHARP, "ours: the recursions solved exactly", _error),
+        },
+    ),
+)
