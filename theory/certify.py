@@ -191,6 +191,13 @@ class Replay:
         """A fact of analysis: `slack >= 0` by one of the rules in RULES."""
         self._write(name, slack, f"given by {RULES[rule]}{': ' * bool(because)}{because}", True)
 
+    def adopt(self, earlier: Replay) -> None:
+        """Go on from where another replay ended: its steps, its definitions and its box."""
+        for step in earlier.steps:
+            self._write(step.name, step.slack, step.ground, step.ok)
+        self._defined += earlier._defined
+        self.box = {**self.box, **earlier.box}
+
     def use(self, name: str, slack: sp.Expr, proof: Certificate) -> None:
         """A claim proved apart, whose own replay must hold."""
         self._write(name, slack, f"proved apart: {proof.title}, {len(proof.steps)} steps", proof.ok)

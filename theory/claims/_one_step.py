@@ -102,6 +102,11 @@ class Route:
         return 1 / (self.kappa - self.nu / (2 * floor))
 
 
+def per_step(eps: sp.Expr) -> sp.Expr:
+    """What a step gains at ||grad F|| = eps, up to the constant: eps^2/(1 + r(sigma + eps))."""
+    return eps**2 / (1 + r * s.sigma + r * eps)
+
+
 FMO = Route("published", "published", "published", sp.Rational(1, 10), sp.Integer(1))
 SHARP = Route("sharp", "sharper", "sharp", sp.Rational(1, 50), sp.Rational(1, 20))
 
@@ -223,30 +228,32 @@ def _gain(replay: Replay, route: Route) -> None:
     )
 
 
-def drop(replay: Replay, route: Route) -> sp.Expr:
-    """Adds the step "drop", the expected decrease, and returns phi at the mean m."""
-    replay.box = BOX
+@cache
+def _drop(route: Route) -> Replay:
+    """The steps up to "drop", the expected decrease by phi at the mean m; the same for every target and floor."""
+    replay = Replay(BOX)
     _step_lemmas(replay, route)
     _descend(replay, route)
     _gain(replay, route)
     X, m, c, d = s.grad_F, s.mean_grad_F, 1 + r * s.sigma, r
-    at_mean = m**2 / (c + d * m)
+    at_mean = per_step(m)
     tangent = at_mean + (2 * c * m + d * m**2) / (c + d * m) ** 2 * (X - m)
     replay.derive("convexity", phi - tangent, {}, plus=[c**2 * (X - m) ** 2 / ((c + d * X) * (c + d * m) ** 2)])
     kappa, nu = route.kappa, route.nu
     replay.derive("tangent", -s.F_step - kappa * tangent + nu / 4 * N, {"pointwise": 1, "convexity": kappa})
     replay.expect("drop", "tangent", {s.F_step: -s.F_drop, X: m})
-    return at_mean
+    return replay
 
 
-def above_floor(replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr) -> None:
+def above_floor(replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr, eps: sp.Symbol) -> None:
     """Adds "decrease": E F(w_k) - E F(w_{k+1}) >= eps^2/(K (1 + r(sigma + eps))) for m >= eps above the floor."""
-    at_mean = drop(replay, route)
-    m, eps, c, d = s.mean_grad_F, s.eps, 1 + r * s.sigma, r
-    at_eps = eps**2 / (c + d * eps)
+    replay.adopt(_drop(route))
+    at_mean = per_step(s.mean_grad_F)
+    m, c, d = s.mean_grad_F, 1 + r * s.sigma, r
+    at_eps = per_step(eps)
     replay.given("not there yet", m - eps, "domain")
-    replay.given("floor, root", eps**2 / floor - (1 + r * s.sigma) * N, "domain", "eps is above the noise floor")
-    replay.given("floor, linear", eps / floor - r * N, "domain", "eps is above the noise floor")
+    replay.given("floor, root", eps**2 / floor - (1 + r * s.sigma) * N, "domain", f"{eps} is above the noise floor")
+    replay.given("floor, linear", eps / floor - r * N, "domain", f"{eps} is above the noise floor")
     rise = (c * (m + eps) + d * m * eps) / ((c + d * m) * (c + d * eps))
     replay.derive("larger gradient", at_mean - at_eps, {"not there yet": rise})
     share = {"floor, root": 1 / (c + d * eps), "floor, linear": eps / (c + d * eps)}
@@ -257,3 +264,14 @@ def above_floor(replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr) -> Non
         {"drop": 1, "larger gradient": route.kappa, "noise is paid": route.nu / 4},
         plus=[(1 / route.K(floor) - 1 / K) * at_eps],
     )
+
+
+def telescope(replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr, eps: sp.Symbol) -> None:
+    """Adds "sum": F(w_0) - E F(w_T) >= T eps^2/(K (1 + r(sigma + eps))), and "gap": at most Delta."""
+    above_floor(replay, route, floor, K, eps)
+    each = per_step(eps) / K
+    total = sp.Symbol("sum_k drop_k", real=True)
+    replay.given("telescope", s.F_drop_all - total, "definition", "the sum of E F(w_k) - E F(w_{k+1}) over k < T")
+    replay.given("every step", total - s.T * each, "sum", 'the step "decrease" holds for every k < T')
+    replay.derive("sum", s.F_drop_all - s.T * each, {"telescope": 1, "every step": 1})
+    replay.given("gap", s.Delta - s.F_drop_all, "definition", "E F(w_T) >= inf F")

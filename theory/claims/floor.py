@@ -1,0 +1,64 @@
+"""The noise floor: what accuracy T iterations reach with given batches, FMO (86).
+
+Let m be the smallest E||grad F(w_k)|| before T. If m is below the floor there is nothing to show. If it is above, every
+step decreases F by m^2/(K (L + rho alpha (sigma + m))), and T >= 1600 Delta (L + rho alpha (sigma + eps))/eps^2 steps
+of that size fit into Delta only if m <= eps, provided K <= 1600. The smaller the floor's constant, the larger K: the
+sharp constant is the one at which K is 1600.
+"""
+
+import sympy as sp
+
+from theory import domains
+from theory import symbols as s
+from theory.certify import Replay
+from theory.claim import Claim, Hypothesis, Proof, Version, constant
+from theory.claims import _one_step as one
+
+FORM = sp.Max(domains.noise_floor(constant("c"), constant("c")), s.eps)
+K = sp.Integer(1600)
+SHARP = one.Route("sharp", "sharper", "sharp", sp.Rational(1, 20), sp.Rational(1, 9))
+SHARP_FLOOR = SHARP.nu / (2 * (SHARP.kappa - 1 / K))
+
+ENOUGH = Hypothesis(
+    sp.Ge(s.T, K * s.Delta * (s.L + s.rho * s.alpha * (s.sigma + s.eps)) / s.eps**2), "FMO Theorem F.1, survey (14)"
+)
+SOME = Hypothesis(sp.Ge(s.T, 1), "there is an iterate")
+
+
+def _floor(route: one.Route) -> Proof:
+    def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+        floor = constants["c"]
+        mine = route.K(floor)
+        m, eps, c, d = s.best_grad, s.eps, 1 + one.r * s.sigma, one.r
+        one.telescope(replay, route, floor, mine, m)
+        replay.given("enough iterations", s.T * one.per_step(eps) - K * s.Delta, "domain")
+        replay.derive(
+            "gain at eps",
+            one.per_step(eps) - one.per_step(m),
+            {"enough iterations": 1 / s.T, "sum": mine / s.T, "gap": mine / s.T},
+            plus=[(K - mine) * s.Delta / s.T],
+        )
+        lower = (c + d * m) * (c + d * eps) / (c * (m + eps) + d * m * eps)
+        replay.derive("statement, m above the floor", eps - m, {"gain at eps": lower})
+
+    return proof
+
+
+CLAIMS = (
+    Claim(
+        id="noise-floor",
+        title="The accuracy that enough iterations reach with given batches",
+        equation="",
+        source="FMO (86), Theorem F.1",
+        kind="upper",
+        lhs=s.best_grad,
+        domain=(*domains.BATCHES, SOME, ENOUGH),
+        versions={
+            "published": Version(FORM, {"c": sp.Integer(61)}, "FMO (86)", _floor(one.FMO)),
+            "sharp": Version(
+                FORM, {"c": SHARP_FLOOR}, "ours: the least floor at which 1600 still suffices", _floor(SHARP)
+            ),
+        },
+        box=domains.MOMENT_BOX,
+    ),
+)
