@@ -16,7 +16,7 @@ from theory.sharpen.setting import CHOICES, Analysis, Setting
 
 FACTORS = {"published": sp.Rational(1, 12), "exact": sp.Rational(1, 12), "sharp": sp.Integer(1)}
 NUDGES = 6
-FINE = 6
+ZOOMS = 14
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _given_floor(setting: Setting, best: bool, floor: sp.Expr) -> Sharpened:
         return -search.pace(near, found, float(floor), cut)
 
     setting, found = _searched(setting, best, value)
-    pace = search.pace(setting.near(), found.near(), float(floor), float(found.cut), FINE)
+    pace = search.pace(setting.near(), found.near(), float(floor), float(found.cut), ZOOMS)
     if pace <= 0:
         raise ValueError(f"no K can be shown with the floor constant {float(floor):.6g}: it is too low for this step")
     found = replace(found, floor=floor, K=search.rounded_up(1 / pace))
@@ -171,7 +171,7 @@ def _given_K(setting: Setting, best: bool, K: sp.Rational) -> Sharpened:
         return search.smallest_floor(near, found, float(K), cut)
 
     setting, found = _searched(setting, best, value)
-    floor = search.smallest_floor(setting.near(), found.near(), float(K), float(found.cut), FINE)
+    floor = search.smallest_floor(setting.near(), found.near(), float(K), float(found.cut), ZOOMS)
     if not math.isfinite(floor):
         raise ValueError(f"K = {float(K):.6g} cannot be shown for this step, whatever the floor")
     return _proved(setting, replace(found, K=K, floor=search.rounded_up(floor)), "floor")

@@ -20,7 +20,7 @@ drop, mean_drop = sp.symbols("F(w)-E_kF(w+) E[F(w)-F(w+)]", real=True)
 up, Xbar, x, s, w_t, w_i = sp.symbols("||grad_F||*||r||+grad_F.r E||grad_F|| x s N_tasks N_inner", nonnegative=True)
 _v, _tau, _u = sp.symbols("v tau u", nonnegative=True)
 FAR = sp.Interval(0, sp.oo)
-HALVINGS = 7
+HALVINGS = 5
 
 
 def prove(setting: Setting, found: Analysis) -> Certificate:

@@ -22,21 +22,7 @@ def grid():
     """Points of y = rho alpha E||g_i||/L from nearly 0 to far out."""
     import numpy as np
 
-    return np.concatenate([[1e-12], np.geomspace(1e-3, 1e8, 1200)])
-
-
-@cache
-def plane(cut: float, fine: int):
-    """(s, x, M, near) over rho alpha sigma, rho alpha eps: M = max(1 + s, x), near where M <= 1 + cut."""
-    import numpy as np
-
-    r = np.concatenate([[0.0], np.geomspace(1e-3, 1e6, 60 * fine)])
-    r, t = map(np.ravel, np.meshgrid(r, np.linspace(0, 1, 1 + 6 * fine)))
-    edge = np.full(t.shape, cut)
-    s = np.concatenate([r, r * t, edge, edge * t])
-    x = np.concatenate([(1 + r) * t, 1 + r, (1 + edge) * t, 1 + edge])
-    near = np.concatenate([r <= cut, r <= cut, edge < 0, edge < 0])
-    return s, x, np.maximum(1 + s, x), near
+    return np.concatenate([[1e-12], np.geomspace(1e-3, 1e8, 500)])
 
 
 def gain(near: Setting, y, eta: float, weight: float):
@@ -67,20 +53,62 @@ def sketch(near: Setting, eta: float, phi: float) -> Analysis:
     return Analysis(eta, phi, 0.0, k_L, max(k_rho, 0.0), near.factor / first, square)
 
 
-def pace(near: Setting, found: Analysis, floor: float, cut: float, fine: int = 1) -> float:
+def pace(near: Setting, found: Analysis, floor: float, cut: float, zooms: int = 0) -> float:
     """1/K for a floor and the constants of an analysis, in floats; not positive where the noise takes all."""
     import numpy as np
 
     if not math.isfinite(found.k_L):
         return -math.inf
-    s, x, M, second = plane(cut, fine)
-    rest = 1 / (found.k_L + found.k_rho * (s + x))
-    if math.isfinite(floor):
-        tasks, inner, lever = noises(near, found)
-        per = floor * M
-        bias = np.where(second, (x / per) ** 2, 4 / per)
-        rest = rest - np.maximum(tasks / per, inner / per + lever * bias)
-    return float(((1 + s + x) * rest).min())
+    tasks, inner, lever = noises(near, found)
+
+    def spare(s, x, M, second: bool):
+        """(1 + s + x) times the mean step."""
+        mean = 1 / (found.k_L + found.k_rho * (s + x))
+        if math.isfinite(floor):
+            per = floor * M
+            mean = mean - np.maximum(tasks / per, inner / per + lever * ((x / per) ** 2 if second else 4 / per))
+        return (1 + s + x) * mean
+
+    return _lowest(spare, cut, zooms)
+
+
+def smallest_floor(near: Setting, found: Analysis, K: float, cut: float, zooms: int = 0) -> float:
+    """The least floor constant that leaves K, in floats; inf if none."""
+    import numpy as np
+
+    if not max(found.k_L, found.k_rho) < K:
+        return math.inf
+    tasks, inner, lever = noises(near, found)
+
+    def minus_floor(s, x, M, second: bool):
+        spare = M * (1 / (found.k_L + found.k_rho * (s + x)) - 1 / (K * (1 + s + x)))
+        rest = (inner + np.sqrt(inner**2 + 4 * spare * lever * x**2 / M)) / 2 if second else inner + 4 * lever
+        return -np.maximum(tasks, rest) / spare
+
+    return -_lowest(minus_floor, cut, zooms)
+
+
+def _lowest(value: Callable, cut: float, zooms: int) -> float:
+    """The smallest value over (s, x), M = max(1 + s, x) = 1 + r and the smaller of s, x in proportion tau to r or M.
+
+    The grid is drawn together about its smallest value `zooms` times; the bias has its second branch for r <= cut.
+    """
+    import numpy as np
+
+    lowest = math.inf
+    for side, second in itertools.product("sx", (True, False)):
+        low, high = (0.0, cut) if second else (cut, 1e7)
+        r = np.unique(np.clip(np.concatenate([[low], np.geomspace(1e-3, max(high, 1e-3), 30)]), low, high))
+        tau = np.linspace(0, 1, 5)
+        for _ in range(zooms + 1):
+            row, column = r[:, None], tau[None, :]
+            s, x = (row, column * (1 + row)) if side == "s" else (column * row, 1 + row)
+            values = value(s, x, 1 + row, second) + 0 * column
+            at_r, at_tau = np.unravel_index(values.argmin(), values.shape)
+            lowest = min(lowest, float(values[at_r, at_tau]))
+            r = np.linspace(r[max(at_r - 1, 0)], r[min(at_r + 1, len(r) - 1)], 9)
+            tau = np.linspace(tau[max(at_tau - 1, 0)], tau[min(at_tau + 1, len(tau) - 1)], 9)
+    return lowest
 
 
 def noises(setting: Setting, found: Analysis):
@@ -88,17 +116,6 @@ def noises(setting: Setting, found: Analysis):
     tasks, inner = setting.noise_weights(setting.second_moment(found.phi))
     lever = found.mean * setting.bias_factors[1] ** 2 / (2 * found.eta) if setting.inner else 0 * found.mean
     return found.square * tasks, found.square * inner, lever
-
-
-def smallest_floor(near: Setting, found: Analysis, K: float, cut: float, fine: int = 1) -> float:
-    """The least floor constant that leaves K, by bisection in floats; inf if none."""
-    low, high = 1e-6, 1e9
-    if pace(near, found, high, cut, fine) < 1 / K:
-        return math.inf
-    while high / low > 1 + 1e-10:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if pace(near, found, middle, cut, fine) >= 1 / K else (middle, high)
-    return high
 
 
 Value = Callable[[Setting, Analysis, float], float]
@@ -110,31 +127,43 @@ def minimise(setting: Setting, free: bool, value: Value) -> tuple[Setting, Analy
     Returns:
         The setting with its factor, and an analysis in floats with its cut.
     """
-    import numpy as np
-    from scipy.optimize import minimize
-
     near = setting.near()
-    starts = {"eta": np.arange(-16, 0, 0.5), "phi": np.arange(-8, 1)} if setting.inner else {}
-    starts |= {"factor": [math.log(float(setting.factor))]} if free else {}
+    factor = math.log(float(setting.factor))
+    spans = {"factor": (factor - 3, factor + 3)} if free else {}
+    spans |= {"eta": (-20.0, -0.3), "phi": (-9.0, 1.0)} if setting.inner else {}
 
-    def put(point) -> tuple[Setting, Analysis]:
-        at = dict(zip(starts, np.exp(point), strict=True))
-        here = _with_factor(near, float(at["factor"])) if free else near
-        return here, sketch(here, float(at.get("eta", 0.0)), float(at.get("phi", 0.0)))
+    def put(point: tuple[float, ...]) -> tuple[Setting, Analysis]:
+        at = dict(zip(spans, map(math.exp, point), strict=True))
+        here = _with_factor(near, at["factor"]) if free else near
+        return here, sketch(here, at.get("eta", 0.0), at.get("phi", 0.0))
 
-    def searched(cut: float):
-        def objective(point) -> float:
-            return min(value(*put(point), cut), 1e12) if max(map(abs, point)) < 30 else 1e12
+    def nested(point: tuple[float, ...], cut: float) -> tuple[float, tuple[float, ...]]:
+        if len(point) == len(spans):
+            return value(*put(point), cut), point
+        return _golden(lambda last: nested((*point, last), cut), *list(spans.values())[len(point)])
 
-        point = min(itertools.product(*starts.values()), key=objective)
-        for _ in range(2):
-            point = minimize(objective, point, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}).x
-        return objective(point), tuple(point)
-
-    best = min((*searched(cut), cut) for cut in (CUTS if setting.inner else CUTS[:1])) if starts else (0, (), 0)
+    cuts = CUTS if setting.inner else CUTS[:1]
+    best = min((*nested((), cut), cut) for cut in (cuts[1::2] if free and setting.inner else cuts))
     here, found = put(best[1])
-    moved = replace(setting, factor=simple(here.factor, 4)) if free else setting
+    moved = replace(setting, factor=simple(here.factor)) if free else setting
     return moved, replace(found, cut=sp.Rational(best[2]))
+
+
+def _golden(value: Callable[[float], tuple], low: float, high: float) -> tuple:
+    """The smallest value of a function with one valley, by golden section; values are compared by their first entry."""
+    ratio = (math.sqrt(5) - 1) / 2
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = value(left), value(right)
+    while high - low > 5e-3:
+        if at_left[0] < at_right[0]:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = value(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = value(right)
+    return min(at_left, at_right)
 
 
 def _with_factor(near: Setting, factor: float) -> Setting:
@@ -144,9 +173,12 @@ def _with_factor(near: Setting, factor: float) -> Setting:
     return moved
 
 
-def simple(value: float, digits: int = 3) -> sp.Rational:
-    """A float as a decimal of a few digits, exactly."""
-    return sp.Rational(f"{value:.{digits - 1}e}") if value else sp.Integer(0)
+def simple(value: float, digits: int = 4) -> sp.Rational:
+    """A float rounded up to a decimal of a few digits, exactly: up is where Young weights do no harm."""
+    if not value:
+        return sp.S.Zero
+    unit = sp.Integer(10) ** (math.floor(math.log10(value)) + 1 - digits)
+    return math.ceil(value / float(unit)) * unit
 
 
 def rounded_up(value: float, digits: int = 8) -> sp.Rational:
@@ -191,7 +223,7 @@ def _turn(near: Setting, eta: float, weight: float) -> sp.Rational:
         return high
 
     middle = (crossing(4) + crossing(5)) / 2
-    return simple(middle, 4) if crossing(5) > 1e-6 else sp.Integer(0)
+    return simple(middle) if crossing(5) > 1e-6 else sp.Integer(0)
 
 
 def _peak(function: Callable) -> float:
