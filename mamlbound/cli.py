@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.claims import claims
+
 USAGE = 2
 INTERRUPTED = 130
 
@@ -19,9 +21,7 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _commands() -> None:
-    """Keep `reproduce` a command of its own while it is the only one."""
+app.command()(claims)
 
 
 def _constant(name: str, meaning: str):

@@ -67,6 +67,12 @@ class Certificate:
         """Whether there are steps and all of them passed."""
         return bool(self.steps) and all(step.ok for step in self.steps)
 
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """The instances of the assumptions it exhibits, in words."""
+        prefix = f"given by {RULES['instance']}: "
+        return tuple(step.ground.removeprefix(prefix) for step in self.steps if step.ground.startswith(prefix))
+
     def __str__(self) -> str:
         verdict = "replayed, every step holds" if self.ok else "REPLAY FAILED" if self.steps else "no proof"
         return "\n".join([f"{self.title}: {verdict}", *(f"  {step}" for step in self.steps)])

@@ -89,6 +89,11 @@ class Version:
         """The form with its constants put in, in the symbols of the theory alone."""
         return filled(self.form, self.constants).subs(ABBREVIATIONS)
 
+    @property
+    def status(self) -> Literal["proved", "refuted", "open"]:
+        """What is known of this version."""
+        return "refuted" if self.refutation else "proved" if self.proof else "open"
+
 
 ABBREVIATIONS = {s.a: s.alpha * s.L, s.lam: s.alpha**2 * s.sigma_H**2 / s.D_h}
 
