@@ -8,7 +8,7 @@ import sympy as sp
 from theory import CLAIMS
 from theory.claims import _second_front as front
 from theory.claims.moments import front_proof
-from theory.sharpen.front import second_moment_front
+from theory.sharpening.front import second_moment_front
 
 CLAIM = CLAIMS["second-moment"]
 NAMES = list(front.MULTIPLIERS)

@@ -27,6 +27,7 @@ Interval = tuple[sp.Expr, sp.Expr] | sp.Interval
 
 RULES = {
     "triangle": "triangle inequality",
+    "Cauchy-Schwarz": "Cauchy-Schwarz inequality",
     "smoothness": "A2: gradients are L-Lipschitz, so Hessians have norm at most L",
     "Hessian-Lipschitz": "A3: Hessians are rho-Lipschitz, with the Taylor remainder rho ||v||^2 / 2",
     "task variance": "A4",

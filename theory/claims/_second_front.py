@@ -12,7 +12,7 @@ everything, the deviation of the task and that of the noise, the claim is that
 
     cF y^2 - Q(g, h, q, y, v, 0),    cs g^2 - Q(g, h, q, y, v, 0),    ci xi^2 - Q(0, 0, q, 0, v, xi)
 
-are sums of squares. The multipliers are data, found by `theory.sharpen.front`; the constants follow from them.
+are sums of squares. The multipliers are data, found by `theory.sharpening.front`; the constants follow from them.
 """
 
 from functools import cache

@@ -10,8 +10,8 @@ from functools import cache
 
 import sympy as sp
 
-from theory.sharpen import laws
-from theory.sharpen.setting import Analysis, Setting
+from theory.sharpening import laws
+from theory.sharpening.setting import Analysis, Setting
 
 CUTS = (0.0, 1.0, 4.0, 16.0, 64.0)
 _y = sp.Symbol("y", positive=True)

@@ -11,10 +11,10 @@ from itertools import chain
 import sympy as sp
 
 from theory.certify import Certificate, Replay
-from theory.sharpen import laws, lemmas
-from theory.sharpen.lemmas import M2, R2, VB, R, X, b1, b2, inner, sigma2, sO2, t, y
-from theory.sharpen.search import noises
-from theory.sharpen.setting import Analysis, Setting
+from theory.sharpening import laws, lemmas
+from theory.sharpening.lemmas import M2, R2, VB, R, X, b1, b2, inner, sigma2, sO2, t, y
+from theory.sharpening.search import noises
+from theory.sharpening.setting import Analysis, Setting
 
 drop, mean_drop = sp.symbols("F(w)-E_kF(w+) E[F(w)-F(w+)]", real=True)
 up, Xbar, x, s, w_t, w_i = sp.symbols("||grad_F||*||r||+grad_F.r E||grad_F|| x s N_tasks N_inner", nonnegative=True)
@@ -86,7 +86,7 @@ def _cross(replay: Replay, setting: Setting, found: Analysis, S, weight, gained,
         replay.given("(7)", 2 * X**2 + 2 * setting.bias_factors[0] ** 2 * inner - M2, "definition", "first-moment")
         by |= {"(7)": S / 2 * b2}
         return [square, b1 * up]
-    replay.given("Cauchy-Schwarz", 2 * X * R - up, "Young")
+    replay.given("Cauchy-Schwarz", 2 * X * R - up, "Cauchy-Schwarz", "up = <grad F, r> + ||grad F|| ||r||")
     replay.given("mean of G", X**2 + 2 * t + R2 - M2, "definition")
     long = [2 * gained, b1 * eta, S * b2 * (weight - kept)]
     replay.derive("step not too long", 2 * b1 - kept * S * b2, {"gain of the step": 2}, plus=long)

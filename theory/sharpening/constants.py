@@ -10,9 +10,9 @@ import sympy as sp
 from theory.certify import Certificate
 from theory.claim import OutsideDomain
 from theory.rationals import Number, exact
-from theory.sharpen import search
-from theory.sharpen.proof import prove
-from theory.sharpen.setting import CHOICES, Analysis, Setting
+from theory.sharpening import search
+from theory.sharpening.proof import prove
+from theory.sharpening.setting import CHOICES, Analysis, Setting
 
 FACTORS = {"published": sp.Rational(1, 12), "exact": sp.Rational(1, 12), "sharp": sp.Integer(1)}
 NUDGES = 6
@@ -189,4 +189,4 @@ def _proved(setting: Setting, found: Analysis, name: str) -> Sharpened:
         if prove(setting, found).ok:
             return Sharpened(found.K, found.floor, setting, found)
         found = replace(found, **{name: getattr(found, name) * (1 + sp.Rational(10**nudge, 10**8))})
-    raise ArithmeticError(f"the {name} found by the search could not be certified; this is a fault of theory.sharpen")
+    raise ArithmeticError(f"the {name} that was found could not be certified; this is a fault of theory.sharpening")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from theory.sharpen import search
-from theory.sharpen.constants import Sharpened, make_setting, sharpen
+from theory.sharpening import search
+from theory.sharpening.constants import Sharpened, make_setting, sharpen
 
 PUBLISHED = {"smoothness": "published", "relation": "rounded", "first": "published", "second": "published"}
 EXACT = {"D_in": None, "D_o": None, "lam": 0, "floor": sp.oo}

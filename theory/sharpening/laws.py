@@ -15,7 +15,7 @@ E(Z - z)^2 <= 9 + delta^2 - 2 s delta. Where v = 0 will do, delta = 1 is best; e
 
 from __future__ import annotations
 
-from theory.sharpen.setting import Setting
+from theory.sharpening.setting import Setting
 
 
 def smooth(setting: Setting, y):

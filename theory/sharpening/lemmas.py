@@ -5,8 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theory.certify import Replay
-from theory.sharpen import laws
-from theory.sharpen.setting import Analysis, Setting, holds
+from theory.sharpening import laws
+from theory.sharpening.setting import Analysis, Setting, holds
 
 y, X, R, R2, M2, VB = sp.symbols("y ||grad_F|| ||r|| ||r||^2 ||E_G||^2 E||G_i||^2/B", nonnegative=True)
 t = sp.Symbol("grad_F.r", real=True)
