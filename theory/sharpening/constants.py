@@ -108,9 +108,11 @@ def sharpen(
     best = step_factor == "best"
     setting = make_setting(a, B, D_in, D_o, lam, step, None if best else step_factor, lemmas)
     target = exact(61 if floor is None else floor, "floor") if K is None else None
-    if not setting.inner and setting.B is sp.oo:
+    if not setting.inner and not setting.share:
         target = sp.oo
-    if K is not None and target is None and exact(K, "K") <= 0:
+    if K is not None and target is sp.oo:
+        raise ValueError("there is no noise here, so that no floor can be minimised: leave K out")
+    if K is not None and exact(K, "K") <= 0:
         raise ValueError(f"K must be positive, got {K}")
     if target is not None and target <= 0:
         raise ValueError(f"floor must be positive, got {floor}")
@@ -131,6 +133,8 @@ def make_setting(a, B, D_in, D_o, lam, step, factor, lemmas: dict[str, str]) -> 
         batches[name] = sp.oo if value is None else exact(value, name)
         if batches[name] < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    if step == "sharp" and lemmas.get("smoothness") == "published":
+        raise ValueError("step='sharp' is c/S(w) with the sharp S, so it needs smoothness='sharp'")
     for name, value in (("step", step), *lemmas.items()):
         if name not in CHOICES or value not in CHOICES[name]:
             raise ValueError(f"{name}={value!r} is unknown: the choices are {CHOICES.get(name, tuple(CHOICES))}")

@@ -128,8 +128,7 @@ def minimise(setting: Setting, free: bool, value: Value) -> tuple[Setting, Analy
         The setting with its factor, and an analysis in floats with its cut.
     """
     near = setting.near()
-    factor = math.log(float(setting.factor))
-    spans = {"factor": (factor - 3, factor + 3)} if free else {}
+    spans = {"factor": (-5.0, 2.0)} if free else {}
     spans |= {"eta": (-20.0, -0.3), "phi": (-9.0, 1.0)} if setting.inner else {}
 
     def put(point: tuple[float, ...]) -> tuple[Setting, Analysis]:
@@ -155,7 +154,7 @@ def _golden(value: Callable[[float], tuple], low: float, high: float) -> tuple:
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = value(left), value(right)
     while high - low > 5e-3:
-        if at_left[0] < at_right[0]:
+        if at_left[0] <= at_right[0]:
             high, right, at_right = right, left, at_left
             left = high - ratio * (high - low)
             at_left = value(left)
