@@ -108,7 +108,6 @@ def per_step(eps: sp.Expr) -> sp.Expr:
 
 
 FMO = Route("published", "published", "published", sp.Rational(1, 10), sp.Integer(1))
-SHARP = Route("sharp", "sharper", "sharp", sp.Rational(1, 50), sp.Rational(1, 20))
 
 
 @cache
@@ -266,9 +265,8 @@ def above_floor(replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr, eps: s
     )
 
 
-def telescope(replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr, eps: sp.Symbol) -> None:
-    """Adds "sum": F(w_0) - E F(w_T) >= T eps^2/(K (1 + r(sigma + eps))), and "gap": at most Delta."""
-    above_floor(replay, route, floor, K, eps)
+def telescope(replay: Replay, K: sp.Expr, eps: sp.Symbol) -> None:
+    """From "decrease" to "sum": F(w_0) - E F(w_T) >= T eps^2/(K (1 + r(sigma + eps))), and "gap": at most Delta."""
     each = per_step(eps) / K
     total = sp.Symbol("sum_k drop_k", real=True)
     replay.given("telescope", s.F_drop_all - total, "definition", "the sum of E F(w_k) - E F(w_{k+1}) over k < T")

@@ -6,6 +6,9 @@ of that size fit into Delta only if m <= eps, provided K <= 1600. The smaller th
 sharp constant is the one at which K is 1600.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import sympy as sp
 
 from theory import domains
@@ -13,11 +16,10 @@ from theory import symbols as s
 from theory.certify import Replay
 from theory.claim import Claim, Hypothesis, Proof, Version, constant
 from theory.claims import _one_step as one
+from theory.claims import _sharpened
 
 FORM = sp.Max(domains.noise_floor(constant("c"), constant("c")), s.eps)
 K = sp.Integer(1600)
-SHARP = one.Route("sharp", "sharper", "sharp", sp.Rational(1, 20), sp.Rational(1, 9))
-SHARP_FLOOR = SHARP.nu / (2 * (SHARP.kappa - 1 / K))
 
 ENOUGH = Hypothesis(
     sp.Ge(s.T, K * s.Delta * (s.L + s.rho * s.alpha * (s.sigma + s.eps)) / s.eps**2), "FMO Theorem F.1, survey (14)"
@@ -25,12 +27,24 @@ ENOUGH = Hypothesis(
 SOME = Hypothesis(sp.Ge(s.T, 1), "there is an iterate")
 
 
-def _floor(route: one.Route) -> Proof:
+def _by_fmo(replay: Replay, floor: sp.Expr, m: sp.Symbol) -> sp.Expr:
+    """Adds "decrease" at m with the lemmas of FMO; returns its K."""
+    mine = one.FMO.K(floor)
+    one.above_floor(replay, one.FMO, floor, mine, m)
+    return mine
+
+
+def _sharpest(replay: Replay, floor: sp.Expr, m: sp.Symbol) -> sp.Expr:
+    """The same by the proof of `theory.sharpen`."""
+    replace(_sharpened.FLOOR, floor=floor).decrease(replay, m)
+    return _sharpened.FLOOR.K
+
+
+def _floor(decrease: Callable[[Replay, sp.Expr, sp.Symbol], sp.Expr]) -> Proof:
     def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-        floor = constants["c"]
-        mine = route.K(floor)
         m, eps, c, d = s.best_grad, s.eps, 1 + one.r * s.sigma, one.r
-        one.telescope(replay, route, floor, mine, m)
+        mine = decrease(replay, constants["c"], m)
+        one.telescope(replay, mine, m)
         replay.given("enough iterations", s.T * one.per_step(eps) - K * s.Delta, "domain")
         replay.derive(
             "gain at eps",
@@ -54,9 +68,12 @@ CLAIMS = (
         lhs=s.best_grad,
         domain=(*domains.BATCHES, SOME, ENOUGH),
         versions={
-            "published": Version(FORM, {"c": sp.Integer(61)}, "FMO (86)", _floor(one.FMO)),
+            "published": Version(FORM, {"c": sp.Integer(61)}, "FMO (86)", _floor(_by_fmo)),
             "sharp": Version(
-                FORM, {"c": SHARP_FLOOR}, "ours: the least floor at which 1600 still suffices", _floor(SHARP)
+                FORM,
+                {"c": _sharpened.FLOOR.floor},
+                "ours: the least floor at which 1600 still suffices",
+                _floor(_sharpest),
             ),
         },
         box=domains.MOMENT_BOX,

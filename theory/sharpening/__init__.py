@@ -30,7 +30,7 @@ sigma_tilde^2/D_in; FMO (86) has c = 61. Put L = 1, X = ||grad F(w)||, y = rho a
 Only L enters N's weights through the step, so D_in and D_o matter through N alone, unless they are infinite.
 """
 
-from theory.sharpening.constants import Sharpened, sharpen
+from theory.sharpening.constants import Sharpened, make_setting, sharpen
 from theory.sharpening.ladder import LADDER, Rung
 
-__all__ = ["LADDER", "Rung", "Sharpened", "sharpen"]
+__all__ = ["LADDER", "Rung", "Sharpened", "make_setting", "sharpen"]

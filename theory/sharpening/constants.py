@@ -106,7 +106,7 @@ def sharpen(
     if floor is not None and K is not None:
         raise ValueError("give either floor or K, not both: the other one is minimised")
     best = step_factor == "best"
-    setting = make_setting(a, B, D_in, D_o, lam, step, None if best else step_factor, lemmas)
+    setting = make_setting(a, B, D_in, D_o, lam, step, None if best else step_factor, **lemmas)
     target = exact(61 if floor is None else floor, "floor") if K is None else None
     if not setting.inner and not setting.share:
         target = sp.oo
@@ -121,7 +121,9 @@ def sharpen(
     return _given_floor(setting, best, target) if target is not None else _given_K(setting, best, exact(K, "K"))
 
 
-def make_setting(a, B, D_in, D_o, lam, step, factor, lemmas: dict[str, str]) -> Setting:
+def make_setting(
+    a="1/6", B=20, D_in=1, D_o=1, lam="1/2", step="published", step_factor=None, **lemmas: str
+) -> Setting:
     """A checked Setting from what a person types; see `sharpen`."""
     a, lam = exact(a, "a"), exact(lam, "lam")
     if not 0 < a <= sp.Rational(1, 6):
@@ -138,7 +140,7 @@ def make_setting(a, B, D_in, D_o, lam, step, factor, lemmas: dict[str, str]) -> 
     for name, value in (("step", step), *lemmas.items()):
         if name not in CHOICES or value not in CHOICES[name]:
             raise ValueError(f"{name}={value!r} is unknown: the choices are {CHOICES.get(name, tuple(CHOICES))}")
-    factor = FACTORS[step] if factor is None else exact(factor, "step_factor")
+    factor = FACTORS[step] if step_factor is None else exact(step_factor, "step_factor")
     if not (factor.is_finite and factor > 0):
         raise ValueError(f"step_factor must be positive, got {factor}")
     if B is None and (batches["D_in"] is not sp.oo or batches["D_o"] is not sp.oo or lam):

@@ -25,7 +25,7 @@ class Rung:
 
 def fmo_share() -> Sharpened:
     """FMO's own lemmas and their eta = 1/10 at B = 20, with only the share of the noise that the floor 61 needs."""
-    setting = make_setting("1/6", 20, 1, 1, "1/2", "published", None, {"law": "moments", **PUBLISHED})
+    setting = make_setting(law="moments", **PUBLISHED)
     found = replace(search.exactly(setting, sp.Rational(1, 5), sp.Integer(0)), floor=sp.Integer(61))
     K = 1 / (1 / found.k_L - 2 * search.noises(setting, found)[0] / found.floor)
     return Sharpened(K, found.floor, setting, replace(found, K=K))

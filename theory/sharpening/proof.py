@@ -175,7 +175,8 @@ def _last(setting: Setting, found: Analysis, side, low, high, second: bool, dept
     middle = 2 * low + 1 if high is sp.oo else (low + high) / 2
     if all(step.ok for step in replay.steps) or depth == HALVINGS or side == "no noise":
         return [replay]
-    if not all(step.ok for step in _decrease(setting, found, side, middle, middle, second).steps):
+    points = (_decrease(setting, found, side, at, at, second) for at in (low, middle))
+    if not all(step.ok for point in points for step in point.steps):
         return [replay]
     halves = ((low, middle), (middle, high))
     return [ledger for half in halves for ledger in _last(setting, found, side, *half, second, depth + 1)]
