@@ -1,8 +1,9 @@
 """Lower bounds on T: how many iterations the rules of the step need on the worst instance of A1-A5.
 
-The ramp of slope s, in one dimension: f' = -s up to 0, then f'' rises at slope rho to sqrt(s rho) and falls again, which
-brings f' to 0 at 2q, q = sqrt(s/rho), and f is constant from there on. While w <= -alpha s also w - alpha f'(w) <= 0,
-so grad F = -s, the step is the same every time, and the iterates walk down a straight hillside of height Delta - s q.
+The ramp of slope s, in one dimension: f' = -s up to 0, then f'' rises at slope rho to sqrt(s rho) and falls again,
+which brings f' to 0 at 2q, q = sqrt(s/rho), and f is constant from there on. While w <= -alpha s also
+w - alpha f'(w) <= 0, so grad F = -s, every step is the same, and the iterates walk down a straight hillside of height
+Delta - s q.
 The gradient there is s > eps; the bound is the limit s -> eps. Where noise and sigma are zero nothing is random.
 
 The random rule reads L~ from sampled gradients. Noise orthogonal to the ramp, of constant norm sigma_tilde, with
@@ -28,7 +29,7 @@ def _ramp(replay: Replay) -> sp.Expr:
     """Adds that the ramp satisfies A1-A3, and "hillside"; returns its slope s = rho q^2."""
     rho = sp.Symbol("rho", positive=True)
     slope = s.rho * _q**2
-    replay.given("shape", s.L - s.rho * _q, "instance", "the ramp of slope s: f'' <= sqrt(s rho) <= L, Hessian slope rho")
+    replay.given("shape", s.L - s.rho * _q, "instance", "the ramp of slope s: f'' rises to sqrt(s rho) <= L")
     up, down = rho * _x, rho * (2 * _q - _x)
     rise = sp.integrate(up, (_x, 0, _q)) + sp.integrate(down, (_x, _q, 2 * _q))
     replay.check("f' reaches 0 from -s: from below", sp.expand(rise.subs(rho, s.rho) - slope))
@@ -54,7 +55,8 @@ def _needs(step: str) -> Proof:
             replay.given("step", _long - 60 * s.L, "instance", noisy)
             shown = {"cL": sp.Integer(60), "cg": sp.Integer(0)}
         else:
-            replay.given("step", _long - 12 * (4 * s.L + 2 * s.rho * s.alpha * slope), "instance", "L(w) on the hillside")
+            smooth = 4 * s.L + 2 * s.rho * s.alpha * slope
+            replay.given("step", _long - 12 * smooth, "instance", "L(w) on the hillside, where ||grad f|| = s")
             shown = {"cL": sp.Integer(48), "cg": sp.Integer(24)}
         length = (s.Delta - slope * _q) / slope**2
         replay.given("a hillside is there", length, "domain", "eps^3 < rho Delta^2, and s near eps")

@@ -121,9 +121,7 @@ def sharpen(
     return _given_floor(setting, best, target) if target is not None else _given_K(setting, best, exact(K, "K"))
 
 
-def make_setting(
-    a="1/6", B=20, D_in=1, D_o=1, lam="1/2", step="published", step_factor=None, **lemmas: str
-) -> Setting:
+def make_setting(a="1/6", B=20, D_in=1, D_o=1, lam="1/2", step="published", step_factor=None, **lemmas: str) -> Setting:
     """A checked Setting from what a person types; see `sharpen`."""
     a, lam = exact(a, "a"), exact(lam, "lam")
     if not 0 < a <= sp.Rational(1, 6):

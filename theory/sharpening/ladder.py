@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from theory.certify import Certificate
+from theory.claims import CLAIMS
+from theory.claims.rate import FLOOR
 from theory.sharpening import search
 from theory.sharpening.constants import Sharpened, make_setting, sharpen
 
@@ -16,11 +19,31 @@ EXACT = {"D_in": None, "D_o": None, "lam": 0, "floor": sp.oo}
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung: what it shows, the figure it must reach (or beat), and how to get it."""
+    """One rung: what it shows, the figure it must reach (or beat), and how to get it; `lower` for a lower bound."""
 
     title: str
     figure: str
-    show: Callable[[], Sharpened]
+    show: Callable[[], Sharpened | Claimed]
+    lower: bool = False
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A rung that a claim's version shows."""
+
+    claim: str
+    which: str
+    constant: str = "K"
+    floor: sp.Expr = FLOOR
+
+    @property
+    def K(self) -> sp.Rational:
+        """The constant of the claim."""
+        return CLAIMS[self.claim].versions[self.which].constants[self.constant]
+
+    def certificate(self) -> Certificate:
+        """The claim's own replay."""
+        return CLAIMS[self.claim].certificate(self.which)
 
 
 def fmo_share() -> Sharpened:
@@ -35,15 +58,30 @@ def _rung(title: str, figure: str, **options) -> Rung:
     return Rung(title, figure, lambda: sharpen(**options))
 
 
+def _claimed(title: str, figure: str, which: str) -> Rung:
+    return Rung(title, figure, lambda: Claimed("iteration-bound", which))
+
+
+def _lower(title: str, figure: str, rule: str) -> Rung:
+    shown = Claimed(f"iteration-bound-lower-{rule}", "sharp", "cL", sp.oo)
+    return Rung(title, figure, lambda: shown, lower=True)
+
+
 LADDER = {
     rung.title: rung
     for rung in (
-        Rung("the share the floor 61 needs", "344.6", fmo_share),
+        _claimed("published", "1600", "published"),
+        _claimed("FMO (107) repaired by convexity", "800", "jensen"),
+        _claimed("kappa(20) not rounded", "482.1", "half"),
+        Rung("the share the floor 61 needs, not half", "344.6", fmo_share),
+        _claimed("the variance of the mean in (10)", "315", "same-floor"),
         _rung("sharp S and sharper (8), two moments of the step", "64.14", law="moments"),
         _rung("the step's distribution", "60.95"),
+        _lower("exact step, lower bound", "48", "exact"),
         _rung("exact step, published S", "1152/23", B=None, step="exact", smoothness="published", **EXACT),
-        _rung("exact step, sharp S", "48.70", B=None, step="exact", **EXACT),
+        _rung("exact step, sharp S", "48.7", B=None, step="exact", **EXACT),
         _rung("random step, two moments", "71.67", B=None, law="moments", smoothness="published", **EXACT),
+        _lower("random step, lower bound", "60", "random"),
         _rung("random step, B = 1", "61.04", B=1, **EXACT),
         _rung("random step, B = 20", "60.71", B=20, **EXACT),
         _rung("random step, full batch", "60.69", B=None, **EXACT),
