@@ -12,6 +12,7 @@ import sympy as sp
 from theory import symbols as s
 from theory.assumptions import Constants
 from theory.claim import OutsideDomain
+from theory.claims.rate import FLOOR
 from theory.rationals import Number, exact
 from theory.sharpening import search
 from theory.sharpening.batches import NOISE, Noise, leading_cost
@@ -62,9 +63,8 @@ def cheapest_floor(options: dict) -> sp.Rational:
     def cost(near: Setting, found: Analysis, cut: float) -> float:
         return math.inf if found.k_L == math.inf else cheapest(near, found)[0]
 
-    best = options["step_factor"] == "best"
-    setting = make_setting(**{**options, "step_factor": None if best else options["step_factor"]})
-    setting, found = search.minimise(setting, best, cost, cuts=search.CUTS[:1])
+    setting = make_setting(**options)
+    setting, found = search.minimise(setting, False, cost, cuts=search.CUTS[:1])
     if found.k_L == math.inf:
         raise ValueError("no decrease can be shown for this step: take a smaller step_factor or a larger least_B")
     return search.simple(cheapest(setting.near(), found)[1], 3)
@@ -183,9 +183,10 @@ def plan(
         L, rho, sigma, sigma_tilde, sigma_H, Delta: the constants of A1-A5.
         alpha: inner step, in (0, 1/(6 L)].
         method: one of METHODS.
-        step, step_factor: rule and factor of the outer step, as in `sharpen`; "best" looks for the factor.
+        step, step_factor: rule and factor of the outer step, as in `sharpen`; "best" takes the fewest iterations.
         floor: constant c of FMO (86), which sets how much noise the batches leave; by default the c that takes the
-            fewest samples in all when eps is small.
+            fewest samples in all when eps is small, or 61 with the best step factor (for samples alone no factor is
+            best: a smaller one lowers c as it raises K, and a step takes c or c^2 samples).
         least_B: the fewest tasks in a batch; K is shown for every batch from there on.
 
     Returns:
@@ -207,6 +208,8 @@ def plan(
     D_h = _at_least(2 * (alpha * given["sigma_H"]) ** 2)
     if not (sigma or tilde):
         floor = sp.oo
+    elif floor is None and step_factor == "best":
+        floor = FLOOR
     elif floor is not None and exact(floor, "floor") is sp.oo:
         raise ValueError("floor=inf leaves no room for noise, so it needs sigma = sigma_tilde = 0")
     options = {
