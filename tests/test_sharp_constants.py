@@ -29,11 +29,11 @@ ON_A_LINE = [
 ]
 
 
-def maximum(function, size):
+def maximum(function, size, rounds=150):
     """The largest value found by differential evolution, finished by Nelder and Mead's method."""
     generator = np.random.Generator(np.random.Philox(1))
     point = differential_evolution(
-        lambda x: -function(x), [(-4, 4)] * size, rng=generator, maxiter=150, popsize=10, tol=1e-12, polish=False
+        lambda x: -function(x), [(-4, 4)] * size, rng=generator, maxiter=rounds, popsize=10, tol=1e-12, polish=False
     ).x
     for _ in range(2):
         options = {"maxfev": 2000, "adaptive": True}
