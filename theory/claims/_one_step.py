@@ -24,7 +24,7 @@ from theory.claims._method import EVEN, INNER, LEMMAS, OUTER, SIGMA, Method, Rou
 
 phi = sp.Symbol("phi", nonnegative=True)
 _CERTIFICATES: dict[tuple[str, str], Certificate] = {}
-_UNITS = {s.L: sp.Integer(1), s.rho: r / s.alpha, s.B: 1 / b, s.D_in: bias.ROOT**-2}
+UNITS = {s.L: sp.Integer(1), s.rho: r / s.alpha, s.B: 1 / b, s.D_in: bias.ROOT**-2}
 
 MAML = Method(
     factor=12,
@@ -49,8 +49,9 @@ def _certificate(claim: Claim, which: str) -> Certificate:
     return _CERTIFICATES[key]
 
 
-def _lemma(replay: Replay, claim: Claim, which: str) -> None:
-    replay.use(claim.id, claim.slack(which).subs(_UNITS), _certificate(claim, which))
+def lemma(replay: Replay, claim: Claim, which: str) -> None:
+    """Adds a claim proved apart, in units in which L = 1."""
+    replay.use(claim.id, claim.slack(which).subs(UNITS), _certificate(claim, which))
 
 
 def _sum(route: Route, constants: Mapping[str, sp.Expr]) -> sp.Expr:
@@ -63,12 +64,12 @@ def _step_lemmas(replay: Replay, route: Route) -> None:
     X, R, Y, tau = s.grad_F, s.bias_norm, s.mean_G, route.tau
     replay.define(y, r * s.mean_grad)
     smooth = LEMMAS["smoothness"]
-    _lemma(replay, smooth, route.smoothness)
+    lemma(replay, smooth, route.smoothness)
     replay.define(s.smooth_k, route.smooth)
     for (name, value), edge in zip(smooth.versions[route.smoothness].constants.items(), route.lipschitz, strict=True):
         replay.check(f"L_k is a smoothness bound, {name}", edge - value)
-    _lemma(replay, LEMMAS["step-size-mean"], "sharp")
-    _lemma(replay, LEMMAS["step-size-moments"], route.step)
+    lemma(replay, LEMMAS["step-size-mean"], "sharp")
+    lemma(replay, LEMMAS["step-size-moments"], route.step)
     replay.given("longest step", sp.Rational(1, 4) - s.step_mean, "definition", "L~ >= 4L")
     route.bias.prove(replay)
     replay.given("inner product", s.overlap - X**2 + X * R, "triangle", "E G = grad F + r and Cauchy-Schwarz")
@@ -80,7 +81,7 @@ def _step_lemmas(replay: Replay, route: Route) -> None:
         plus=[tau * (X - R / tau) ** 2],
     )
     claim = route.method.second
-    _lemma(replay, claim, route.second)
+    lemma(replay, claim, route.second)
     constants = claim.versions[route.second].constants
     names = {"F": "cF"} | {name: source.constant for name, source in route.method.sources.items() if source.constant}
     room = [_sum(route, {name: route.moment[name] - constants[c]}) for name, c in names.items()]
@@ -92,7 +93,7 @@ def _descend(replay: Replay, route: Route) -> None:
     X, R, e1, e2 = s.grad_F, s.bias_norm, s.step_mean, s.step_second
     eta, tau, factor = route.eta, route.tau, route.method.factor
     step = {s.beta_mean: e1 / factor, s.beta_second: e2 / factor**2}
-    descent_slack = LEMMAS["expected-descent"].slack("sharp").subs(_UNITS).subs(step)
+    descent_slack = LEMMAS["expected-descent"].slack("sharp").subs(UNITS).subs(step)
     replay.use("expected-descent", descent_slack, _certificate(LEMMAS["expected-descent"], "sharp"))
     long, curve = 4 + 2 * y, s.smooth_k / (2 * factor**2)
     replay.derive("Young", eta * X**2 + R**2 / (4 * eta) - X * R, {}, plus=[eta * (X - R / (2 * eta)) ** 2])
@@ -125,7 +126,7 @@ def _gain(replay: Replay, route: Route) -> None:
     """Adds "pointwise": -F_step >= kappa phi - step_noise, phi = X^2/(1 + r(sigma + X))."""
     X, kappa, long, relation = s.grad_F, route.kappa, 4 + 2 * y, route.method.relation
     claim = LEMMAS["gradient-relation"]
-    _lemma(replay, claim, "published")
+    lemma(replay, claim, "published")
     constants = claim.versions["published"].constants
     replay.given("mean norm", s.grad_f + s.sigma - s.mean_grad, "task variance", "with the triangle inequality, Jensen")
     replay.derive(
