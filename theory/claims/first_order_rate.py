@@ -2,8 +2,7 @@
 
 * fo-maml-noise. The bounds before FMO's last display add up to (12 E beta_k + 24 (L_k/2) E beta_k^2)(a sigma)^2, by
   FMO's own numbers (12/72 + 24/828)(a sigma)^2/L; printed is (a sigma)^2/(6 L), which is the first term alone. With the
-  sum, 1600 times the factor exceeds 14 * 20: the floor FMO (113) does not follow by that route, not even where the
-  step is as small as the theorem allows.
+  sum, 1600 times the factor exceeds 14 * 20: by that route the floor FMO (113) follows with (14, 22.4), not (14, 20).
 * fo-maml-decrease, fo-maml-rate, fo-maml-floor. The last display, the iterations and the floor are true all the same,
   since the bias is much smaller than FMO's bound of it. The pair (14, 20) of (113) can be (14, k) with k below 1, and
   smaller in both places.
@@ -148,7 +147,9 @@ def _noise_refuted(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     least = added_up(LONGEST, 2 * LONGEST**2)["ca"]
     replay.check("(a sigma)^2/L has a larger factor than printed", least - constants["ca"] - sp.Rational(1, 200))
     replay.check("1600 times it exceeds 14 * 20", K * least - C * SHARE - 1)
-    replay.check("by FMO's bounds on the step it exceeds it by 33", K * NOISE_REPAIRED["ca"] - C * SHARE - 33)
+    by_fmo = K * NOISE_REPAIRED["ca"]
+    replay.check("by FMO's bounds on the step it exceeds it by 33", by_fmo - C * SHARE - 33)
+    replay.check("the pair (14, 22.4) would follow", C * sp.Rational(224, 10) - by_fmo)
 
 
 def _decrease(replay: Replay, constants: dict[str, sp.Expr]) -> None:
