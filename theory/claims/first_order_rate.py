@@ -39,7 +39,7 @@ K, C, SHARE = sp.Integer(1600), sp.Integer(14), sp.Integer(20)
 
 
 def _measured(share: sp.Expr) -> sp.Expr:
-    return domains.NOISE + share * first_order.SPREAD**2
+    return domains.NOISE + share * (s.alpha * s.L * s.sigma) ** 2
 
 
 FLOOR = sp.Max(domains.noise_floor(constant("c"), _measured(constant("k"))), s.eps)
