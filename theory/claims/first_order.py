@@ -4,7 +4,7 @@ The bias does not vanish with the batches: its terms in ||grad F|| and a sigma s
 each is improved by the S-procedure of `_first_order`.
 
 FMO proves no lower bound. Where E G = 0 the full-batch method never moves again, and there ||grad F|| can come as near
-to (1 + a) a sigma as one likes, and is never larger (the claim fo-maml-limit).
+to (1 + a) a sigma as one likes, if rho sigma/L^2 is large, and is never larger (the claim fo-maml-limit).
 """
 
 from collections.abc import Callable

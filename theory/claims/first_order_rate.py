@@ -5,7 +5,7 @@
   sum, 1600 times the factor exceeds 14 * 20: by that route the floor FMO (113) follows with (14, 22.4), not (14, 20).
 * fo-maml-decrease, fo-maml-rate, fo-maml-floor. The last display, the iterations and the floor are true all the same,
   since the bias is much smaller than FMO's bound of it. For the pair (14, 20) of (113) it gives (14, 0.258), or
-  (0.495, 7.75) with less in every term; no pair can have a product below (1 + a)^2, the claim fo-maml-limit.
+  (0.495, 7.75) with less in every term.
 """
 
 import sympy as sp
