@@ -141,6 +141,12 @@ def _noises(replay: Replay) -> None:
     replay.given("outer noise", _q2 + _OUTER - _v2, "sample variance", "D_o independent of D_in")
 
 
+def noisy_gradient(replay: Replay) -> None:
+    """Adds "outer noise" and "adapted gradient", which lead from E||h~_i||^2 to E||h_i||^2 with the weight PHI."""
+    _noises(replay)
+    _young(replay, PHI, s.a, "adapted gradient", _q2, _h2)
+
+
 def state_second(
     replay: Replay, constants: dict[str, sp.Expr], shown: dict[str, sp.Expr], by: dict[str, sp.Expr]
 ) -> None:
@@ -152,8 +158,7 @@ def state_second(
 
 def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     replay.given("Hessian noise", LEAD * _v2 - s.second_G, "independence", "the claim hessian-noise with v = h~_i")
-    _noises(replay)
-    _young(replay, PHI, s.a, "adapted gradient", _q2, _h2)
+    noisy_gradient(replay)
     gradient_relation.task_gradients(replay, PSI)
     replay.given("h against g", (1 + s.a) ** 2 * _G2 - _h2, "smoothness", "||h_i|| <= ||g_i|| + L ||alpha g_i||")
     stretch = LEAD * (1 + PHI)
@@ -209,7 +214,8 @@ def front_version(multipliers: tuple[sp.Expr, ...]) -> Version:
     return Version(SECOND, constants, source, front_proof(multipliers))
 
 
-def _second_attained(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+def flattest(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    """Shows that co is reached: at a task's flattest point, by the outer noise."""
     replay.given(
         "flattest point",
         LEAD - s.second_G,
@@ -275,7 +281,7 @@ CLAIMS = (
                 second_sharper(PHI),
                 "ours: through E||grad F_i||^2, phi = 1/2; co is reached",
                 _second_sharper,
-                attained=_second_attained,
+                attained=flattest,
             ),
             **{name: front_version(found) for name, found in _second_front.MULTIPLIERS.items()},
         },
