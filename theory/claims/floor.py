@@ -6,6 +6,8 @@ of that size fit into Delta only if m <= eps, provided K <= 1600. The smaller th
 sharp constant is the one at which K is 1600.
 """
 
+from collections.abc import Mapping
+
 import sympy as sp
 
 from theory import domains
@@ -17,7 +19,7 @@ from theory.claims import _one_step as one
 FORM = sp.Max(domains.noise_floor(constant("c")), s.eps)
 K = sp.Integer(1600)
 SHARP = one.Route(one.MAML, one.MAML_BIAS, "sharp", "sharper", "sharp", sp.Rational(1, 20), sp.Rational(1, 9))
-SHARP_FLOOR = SHARP.nu / (2 * (SHARP.kappa - 1 / K))
+SHARP_FLOOR = SHARP.nu() / (2 * (SHARP.kappa - 1 / K))
 
 
 def enough(K: sp.Expr, source: str) -> Hypothesis:
@@ -28,14 +30,17 @@ def enough(K: sp.Expr, source: str) -> Hypothesis:
 SOME = Hypothesis(sp.Ge(s.T, 1), "there is an iterate")
 
 
-def reached(route: one.Route, K: sp.Expr) -> Proof:
-    """The proof that `enough` iterations reach the noise floor with the constant c."""
+def reached(route: one.Route, K: sp.Expr, shared: Mapping[str, str] = one.EVEN) -> Proof:
+    """The proof that `enough` iterations reach the noise floor with the constant c.
+
+    `shared` names the constant that says how many times a source counts in the noise.
+    """
 
     def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-        floor = constants["c"]
-        mine = route.K(floor)
+        floor, shares = constants["c"], {name: constants[share] for name, share in shared.items()}
+        mine = route.K(floor, shares)
         m, eps, c, d = s.best_grad, s.eps, 1 + one.r * s.sigma, one.r
-        one.telescope(replay, route, floor, mine, m)
+        one.telescope(replay, route, floor, mine, m, shares)
         replay.given("enough iterations", s.T * one.per_step(eps) - K * s.Delta, "domain")
         replay.derive(
             "gain at eps",

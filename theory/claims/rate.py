@@ -9,7 +9,7 @@ the others let half of the decrease pay for it): 1600 published; 800 without the
 kappa; 314.9 with the share the floor 61 needs and the variance of the mean in (10); 65.22 with the sharp lemmas.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import sympy as sp
 
@@ -60,11 +60,11 @@ def _telescoped(route: one.Route) -> Proof:
     return proof
 
 
-def iterations(route: one.Route, floor: sp.Expr) -> Proof:
-    """The proof of ITERATIONS for eps above the noise floor with this constant."""
+def iterations(route: one.Route, floor: sp.Expr, shares: Mapping[str, sp.Expr] = one.EVEN) -> Proof:
+    """The proof of ITERATIONS for eps above the noise floor with this constant and these shares of the sources."""
 
     def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-        one.telescope(replay, route, floor, constants["K"], s.eps)
+        one.telescope(replay, route, floor, constants["K"], s.eps, shares)
         slack = filled(ITERATIONS, constants) - s.T
         scale = (constants["K"] / _PER_STEP).subs(_WEIGHTS)
         replay.derive("statement", slack.subs(_WEIGHTS), {"sum": scale, "gap": scale})
