@@ -24,7 +24,7 @@ from theory.claims._method import EVEN, INNER, LEMMAS, OUTER, SIGMA, Method, Rou
 
 phi = sp.Symbol("phi", nonnegative=True)
 _CERTIFICATES: dict[tuple[str, str], Certificate] = {}
-_UNITS = {s.L: sp.Integer(1), s.rho: r / s.alpha, s.B: 1 / b, s.D_in: bias.ROOT**-2}
+UNITS = {s.L: sp.Integer(1), s.rho: r / s.alpha, s.B: 1 / b, s.D_in: bias.ROOT**-2, s.D_o: bias.ROOT_OUT**-2}
 
 MAML = Method(
     factor=12,
@@ -50,7 +50,7 @@ def _certificate(claim: Claim, which: str) -> Certificate:
 
 
 def _lemma(replay: Replay, claim: Claim, which: str) -> None:
-    replay.use(claim.id, claim.slack(which).subs(_UNITS), _certificate(claim, which))
+    replay.use(claim.id, claim.slack(which).subs(UNITS), _certificate(claim, which))
 
 
 def _sum(route: Route, constants: Mapping[str, sp.Expr]) -> sp.Expr:
@@ -92,7 +92,7 @@ def _descend(replay: Replay, route: Route) -> None:
     X, R, e1, e2 = s.grad_F, s.bias_norm, s.step_mean, s.step_second
     eta, tau, factor = route.eta, route.tau, route.method.factor
     step = {s.beta_mean: e1 / factor, s.beta_second: e2 / factor**2}
-    descent_slack = LEMMAS["expected-descent"].slack("sharp").subs(_UNITS).subs(step)
+    descent_slack = LEMMAS["expected-descent"].slack("sharp").subs(UNITS).subs(step)
     replay.use("expected-descent", descent_slack, _certificate(LEMMAS["expected-descent"], "sharp"))
     long, curve = 4 + 2 * y, s.smooth_k / (2 * factor**2)
     replay.derive("Young", eta * X**2 + R**2 / (4 * eta) - X * R, {}, plus=[eta * (X - R / (2 * eta)) ** 2])

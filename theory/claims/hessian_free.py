@@ -20,7 +20,7 @@ from theory import domains
 from theory import symbols as s
 from theory.certify import Replay
 from theory.claim import Claim, Hypothesis, Version, constant, filled
-from theory.claims import _cosine_pair, bias, gradient_relation, moments, step_size
+from theory.claims import _cosine_pair, bias, gradient_relation, moments
 
 BIAS = (
     constant("cF") * s.grad_F
@@ -40,13 +40,6 @@ _LEAD, _PHI = moments.LEAD, moments.PHI
 SECOND_SHARP = {name: _LEAD * (1 + _PHI) * value for name, value in ADAPTED.items()}
 SECOND_SHARP |= {"co": _LEAD, "ci": _LEAD * (1 + 1 / _PHI) * s.a**2}
 
-STEP_FACTOR = sp.Rational(1, 25)
-DECREASE = (
-    -constant("c") * s.grad_F**2 / step_size.PUBLISHED_L
-    + (constant("cs") * s.sigma**2 + constant("co") * s.sigma_tilde**2 / s.D_o) / (s.L * s.B)
-    + constant("ci") * s.sigma_tilde**2 / (s.L * s.D_in)
-)
-
 DIFFERENCE = Hypothesis(sp.Le(s.zeta, sp.Rational(1, 6)), "FMO Theorem H.1 has zeta = 1/6")
 HESSIAN_BATCH = Hypothesis(
     domains.HESSIAN_BATCH.relation,
@@ -54,8 +47,8 @@ HESSIAN_BATCH = Hypothesis(
     "perhaps 36 (alpha^2 rho sigma_tilde)^2, by which the noise of d_i from two separate batches does no more harm",
 )
 BOX = {**domains.INNER_STEP_BOX, s.zeta: (sp.Integer(0), sp.Rational(1, 6))}
-_IN, _OUT = s.sigma_tilde * bias.ROOT, s.sigma_tilde * sp.Symbol("1/sqrt(D_o)", nonnegative=True)
-_ROOTS = {s.D_in: (s.sigma_tilde / _IN) ** 2, s.D_o: (s.sigma_tilde / _OUT) ** 2}
+_IN, _OUT = s.sigma_tilde * bias.ROOT, s.sigma_tilde * bias.ROOT_OUT
+_ROOTS = {s.D_in: bias.ROOT**-2, s.D_o: bias.ROOT_OUT**-2}
 _TERMS = {"cF": s.grad_F, "cs": s.sigma, "ci": _IN, "co": _OUT}
 _h2, _h, _v, _v2 = sp.symbols("E||h_i||^2 E||h_i|| E||h~_i|| E||h~_i||^2", nonnegative=True)
 
@@ -95,11 +88,12 @@ def hf_bias(replay: Replay) -> None:
     """Adds "bias": the four terms of BIAS_SHARP."""
     kF, ks = ADAPTED_ROOT.values()
     adapted_second(replay)
-    replay.given("mean norm", _h2 - _h**2, "Jensen")
+    replay.given("mean norm of h_i", _h2 - _h**2, "Jensen")
     linear = kF * s.grad_F + ks * s.sigma
     more = [(kF**2 - ADAPTED["cF"]) * s.grad_F**2, (ks**2 - ADAPTED["cs"]) * s.sigma**2]
     more += [2 * kF * ks * s.grad_F * s.sigma]
-    replay.derive("square of the sum", linear**2 - _h**2, {"adapted gradients, squared": 1, "mean norm": 1}, plus=more)
+    by = {"adapted gradients, squared": 1, "mean norm of h_i": 1}
+    replay.derive("square of the sum", linear**2 - _h**2, by, plus=more)
     replay.root("adapted gradients", "square of the sum", linear, _h)
     replay.given("noisy", _h + s.a * _IN + _OUT - _v, "sample variance", "A2 for the inner noise; triangle, Jensen")
     maml, quotient = sp.symbols("||E(I-alpha*H_i)(h~_i-h_i)|| alpha*||E(d_i-H_i*h~_i)||", nonnegative=True)
@@ -159,13 +153,6 @@ def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     by = {"quotient": 1, "outer noise": _LEAD, "adapted gradient": _LEAD}
     by["adapted gradients, squared"] = _LEAD * (1 + _PHI)
     moments.state_second(replay, constants, SECOND_SHARP, by)
-
-
-def _decrease_refuted(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-    pair = _cosine_pair.AT_REST
-    here = {s.grad_F: _cosine_pair.GRADIENT, s.sigma: pair.spread, s.mean_grad: pair.mean_slope, s.sigma_tilde: 0}
-    here |= {s.L: 1, s.rho: 1, s.alpha: _cosine_pair.ALPHA, s.B: 10**6}
-    _cosine_pair.falls_less(replay, -filled(DECREASE, constants).subs(here), STEP_FACTOR / 4)
 
 
 _PUBLISHED_SECOND = {"cF": sp.Integer(50), "cs": sp.Integer(18), "co": sp.Integer(5), "ci": sp.Integer(5)}
