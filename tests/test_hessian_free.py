@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
-from scipy.optimize import differential_evolution
+from scipy.optimize import differential_evolution, minimize
 
 from theory import CLAIMS, OutsideDomain
 from theory import symbols as s
@@ -19,6 +19,8 @@ TILTS = np.array([-TILT, TILT])
 WAVES = np.array([0.0, 1.0])
 PAIR = {"L": 1, "rho": 1, "alpha": ALPHA, "sigma": TILT + 0.5, "sigma_tilde": 0, "sigma_H": 0, "zeta": "1/6"}
 PAIR |= {"D_in": 1, "D_o": 1, "D_h": 1, "B_step": 1, "D_step": 1}
+SIDES = np.array([1.0, -1.0])
+BATCH = 10**6
 ROUNDING = 1e-9
 
 
@@ -31,11 +33,15 @@ def _adapted_slope(w):
     return TILTS + WAVES * np.sin(w[..., None] - ALPHA * _slope(w))
 
 
-def _hf(w):
+def _hf(w, zeta=1 / 6):
     h = _adapted_slope(w)
-    delta = 1 / (6 * ALPHA * abs(h))
+    delta = zeta / (ALPHA * abs(h))
     ends = [TILTS + WAVES * np.sin(w[..., None] + sign * delta * h) for sign in (1, -1)]
     return h - ALPHA * (ends[0] - ends[1]) / (2 * delta)
+
+
+def _hf_repaired(w):
+    return _hf(w, 1 / math.sqrt(BATCH))
 
 
 def _maml(w):
@@ -69,33 +75,46 @@ def test_the_published_claims_exclude_the_pair():
     moving = _cosine_pair.MOVING
     here = PAIR | {"sigma": float(moving.spread), "grad_F": float(moving.meta_gradient)}
     assert first.evaluate(**here) < 1 / 16 < first.evaluate("sharp", **here)
+    there = PAIR | {"B": 30000 * 36 + 100 * 3200, "eps": "1/5", "Delta": 0.0671, "T": 3200 * 4}
+    assert CLAIMS["hf-maml-floor"].evaluate(**there) == 0.2
+    assert CLAIMS["hf-maml-floor"].evaluate("sharp", **there) > stuck
+    assert CLAIMS["hf-maml-decrease"].evaluate(**there, grad_F=stuck, mean_grad=TILT + math.sqrt(3) / 4) < -1e-5
     with pytest.raises(OutsideDomain, match="zeta"):
         bias.evaluate(**PAIR | {"zeta": "1/5"}, grad_F=stuck)
 
 
-def test_a_run_on_the_pair_stands_still_where_maml_does_not():
-    """The published random step of one task, B = 10^6, by the law of the number of second tasks in a batch."""
+def test_a_run_on_the_pair_stands_still_where_maml_and_the_repaired_method_do_not():
+    """The random step from one task, B = 10^6, by the law of the number of second tasks in a batch."""
     generator = np.random.Generator(np.random.Philox(3))
     last, lowest = {}, {}
-    for method in (_hf, _maml):
+    for method in (_hf, _hf_repaired, _maml):
         w, lowest[method] = np.full(8, START), math.inf
         for _ in range(3000):
-            second = generator.binomial(10**6, 0.5, size=8) / 10**6
+            second = generator.binomial(BATCH, 0.5, size=8) / BATCH
             step = 1 / (25 * (4 + 2 * ALPHA * abs(_slope(w)[np.arange(8), generator.integers(2, size=8)])))
             estimate = method(w)
             w = w - step * (estimate[:, 0] * (1 - second) + estimate[:, 1] * second)
             lowest[method] = min(lowest[method], float(np.mean(abs(_meta_gradient(w)))))
         last[method] = float(np.mean(abs(_meta_gradient(w))))
     assert 0.249 < lowest[_hf] <= last[_hf] + 0.001
-    assert last[_maml] < 0.03
+    assert last[_maml] < 0.03 and last[_hf_repaired] < 0.03
 
 
 @pytest.mark.parametrize(
     ("claim", "altered"),
-    [("hf-maml-bias", {"cF": 1}), ("hf-maml-first-moment", {"cF": 5})],
+    [
+        ("hf-maml-bias", {"cF": 1}),
+        ("hf-maml-first-moment", {"cF": 5}),
+        ("hf-maml-decrease", {"c": 10**4}),
+        ("hf-maml-decrease", {"cs": 1}),
+    ],
 )
 def test_the_pair_does_not_refute_what_it_obeys(claim, altered):
     assert not CLAIMS[claim].certificate("published", **altered).ok
+
+
+def test_no_constants_repair_the_floor():
+    assert all(CLAIMS["hf-maml-floor"].certificate("published", c=c).ok for c in (1, 10**9))
 
 
 def test_another_tilt_is_no_refutation():
@@ -163,7 +182,7 @@ def test_adapted_gradients_of_tasks_on_a_line_never_beat_their_bound():
         return weights @ h**2 / (cF * (weights @ y) ** 2 + cs * sigma2 + 1e-300)
 
     best = maximum(ratio, 7)
-    assert 0.8 <= best <= 1 + ROUNDING
+    assert 0.92 <= best <= 1 + ROUNDING
 
 
 ARGUMENTS = (s.grad_F, s.sigma, s.D_in, s.D_o, s.zeta, s.sigma_H)
@@ -173,7 +192,7 @@ FIXED = {s.L: 1, s.alpha: sp.Rational(1, 6), s.sigma_tilde: 1, s.D_h: 1}
 def _two_cosines(numbers):
     """The arguments above, and bias, first and second moment: two cosines with tilts, two-point noise, L = rho = 1."""
     a, zeta = 1 / 6, 1 / (6 + numbers[0] ** 2)
-    shift, tilt, w = np.array([0.0, numbers[1]]), numbers[2] * np.array([1.0, -1.0]), numbers[3]
+    shift, tilt, w = np.array([0.0, numbers[1]]), numbers[2] * SIDES, numbers[3]
     inner, outer, hessian = abs(numbers[4]), abs(numbers[5]), math.sqrt(0.5) / a * abs(np.sin(numbers[6]))
     signs, reach = np.array([[1.0], [-1.0]]), zeta / a
     exact = (1 - a * np.cos(w - shift)) * (np.sin(w - a * (np.sin(w - shift) + tilt) - shift) + tilt)
@@ -189,7 +208,7 @@ def _two_cosines(numbers):
 
 @pytest.mark.parametrize(
     ("claim", "reached", "published"),
-    [("hf-maml-bias", 0.2, True), ("hf-maml-first-moment", 0.2, True), ("hf-maml-second-moment", 0.6, False)],
+    [("hf-maml-bias", 0.25, True), ("hf-maml-first-moment", 0.55, True), ("hf-maml-second-moment", 0.99, False)],
 )
 def test_two_cosines_never_beat_the_sharp_form_but_do_beat_the_false_ones(claim, reached, published):
     bounds = {
@@ -206,3 +225,70 @@ def test_two_cosines_never_beat_the_sharp_form_but_do_beat_the_false_ones(claim,
 
     assert reached <= maximum(ratio("sharp"), 7) <= 1 + ROUNDING
     assert (maximum(ratio("published"), 7) > 1 + ROUNDING) == published
+
+
+def test_one_step_on_two_cosines_keeps_to_the_sharp_decrease():
+    """The exact expected change of F over a batch of 20, step 1/(25 L(w)) as for large B' and D_beta, exact oracles."""
+    a, tasks = 1 / 6, 20
+    fixed = {s.L: 1, s.rho: 1, s.alpha: sp.Rational(1, 6), s.sigma_tilde: 0, s.B: tasks}
+    right = CLAIMS["hf-maml-decrease"].versions["sharp"].rhs.subs(fixed)
+    bound = sp.lambdify((s.grad_F, s.mean_grad, s.sigma, s.zeta), right, "math")
+    share = np.arange(tasks + 1) / tasks
+    law = np.array([math.comb(tasks, n) for n in range(tasks + 1)]) / 2.0**tasks
+
+    def ratio(numbers):
+        """What F rises above the promised decrease, over the noise that may account for it."""
+        zeta, shift, tilt, w = 1 / (6 + numbers[0] ** 2), np.array([0.0, numbers[1]]), numbers[2] * SIDES, numbers[3]
+
+        def objective(w):
+            x = w[..., None] - a * (np.sin(w[..., None] - shift) + tilt)
+            return np.mean(tilt * x - np.cos(x - shift), axis=-1)
+
+        g, reach = np.sin(w - shift) + tilt, zeta / a
+        h = np.sin(w - a * g - shift) + tilt
+        G = h * (1 - a * (np.sin(w + reach - shift) - np.sin(w - reach - shift)) / (2 * reach))
+        step = 1 / (25 * (4 + 2 * a * np.mean(abs(g))))
+        change = law @ objective(w - step * (share * G[0] + (1 - share) * G[1])) - objective(np.array(w))
+        sigma = abs(np.sin(shift[1] / 2)) + abs(tilt[0])
+        X = abs(np.mean((1 - a * np.cos(w - shift)) * h))
+        noise = bound(0.0, np.mean(abs(g)), sigma, zeta)
+        return (change + noise - bound(X, np.mean(abs(g)), sigma, zeta)) / (noise + 1e-30)
+
+    assert 0.025 <= maximum(ratio, 4) <= 1 + ROUNDING
+
+
+def _kappa_and_nu(numbers):
+    """kappa and nu of one step at a = zeta = 1/6, from the lemmas' constants written out; weights, eta, tau free."""
+    weights = np.exp(np.append(numbers[:3], 0.0))
+    weights /= weights.sum()
+    eta, tau = 1 / (1 + np.exp(-numbers[3])), np.exp(numbers[4])
+    lead, smooth, tasks = 67 / 36, (49 / 36, 7 / 6), np.array([0.0, 1 / 20])
+    bias = np.array([(7 / 6) ** 2 / 12, 7 / 36 + 1 / 72, (1 + 1 / 4 + 1 / 96) / 2, 1 / 2]) ** 2 / weights
+    second = lead * np.array([3 / 2 * 42 / 23, 3 / 36, 0.0, 0.0])
+    first = (1 + 1 / tau) * bias + np.array([1 + tau, 0.0, 0.0, 0.0])
+    batch = np.max((1 - tasks[:, None]) * first + tasks[:, None] * second, axis=0)
+    forward = (1 - eta - bias[0] / (4 * eta)) * 0.8 / 25
+    bent = 1.855 / (2 * 25**2)
+    kappa = min(
+        forward / 4 - bent * batch[0] * smooth[0] / 16, (forward / 2 - bent * batch[0] * smooth[1] / 4) * 23 / 36
+    )
+    steepest = 4 * bent * max(smooth[0] / 16, smooth[1] / 8)
+    noise = np.append(
+        bias[1:] / (100 * eta) + steepest * batch[1:], steepest * lead * np.array([3 / 2 * (7 / 6) ** 3, 1])
+    )
+    return kappa, noise.max()
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "value"),
+    [
+        ("hf-maml-rate", "K", lambda kappa, nu: 1 / (kappa - nu / 72) if kappa > nu / 72 else math.inf),
+        ("hf-maml-floor", "c", lambda kappa, nu: nu / (2 * (kappa - 1 / 3200)) if kappa > 1 / 3200 else math.inf),
+    ],
+)
+def test_no_weights_beat_the_sharp_constants_by_two_percent(claim, name, value):
+    options = {"maxfev": 4000, "xatol": 1e-10, "fatol": 1e-10}
+    best = minimize(
+        lambda x: value(*_kappa_and_nu(x)), [0.3, -1.8, 0.4, -1, -0.5], method="Nelder-Mead", options=options
+    )
+    assert 0.98 <= best.fun / float(CLAIMS[claim].sharp[name]) <= 1

@@ -94,6 +94,7 @@ AT_REST = Pair(sp.Integer(0))
 MOVING = Pair(sp.pi / 6)
 GRADIENT = -AT_REST.meta_gradient
 CURVATURE, STRETCH = sp.Rational(11, 10), sp.Rational(11, 20)
+_MANY, _SPREAD, _PER_FLOOR = sp.Rational(7, 2), sp.Rational(377, 10**4), 30000
 
 
 def exhibit(replay: Replay, pair: Pair) -> None:
@@ -165,6 +166,8 @@ def falls_less(replay: Replay, claimed: sp.Expr, longest: sp.Expr) -> None:
 def stays(replay: Replay, c: sp.Expr, longest: sp.Expr) -> None:
     """Shows E||grad F(w_k)|| > eps = 1/5 above the floor with constant c, for as many steps as any O(1) allows.
 
+    The batch grows with c and with the O(1), so that no constants repair the theorem.
+
     v = min((w_k - w_0)^2, 1) has E v <= k longest^2 sigma^2/B: within |w - w_0| <= 1 the mean step leads back to w_0,
     and beyond nothing need be known. |F'(w)| >= |F'(w_0)| - (11/10) sqrt(v) everywhere.
 
@@ -176,7 +179,7 @@ def stays(replay: Replay, c: sp.Expr, longest: sp.Expr) -> None:
     _curved(replay)
     K, noise = sp.symbols("K longest^2*sigma^2/B", nonnegative=True)
     eps, target = sp.Rational(1, 5), sp.Rational(21, 100)
-    sigma, least = AT_REST.spread, 10**6 + 100 * K
+    sigma, least = AT_REST.spread, _PER_FLOOR * c + 100 * K
     k, mean = _drift(replay, noise, longest)
     X, root, mean_root = sp.symbols("|F'(w_k)| sqrt(v) E(sqrt(v))", nonnegative=True)
     replay.check("|F'(w_0)| is less than it may change by when v = 1", CURVATURE - GRADIENT)
@@ -186,7 +189,9 @@ def stays(replay: Replay, c: sp.Expr, longest: sp.Expr) -> None:
     enough = _gap(replay) * (1 + ALPHA * (sigma + eps)) / eps**2
     replay.given("k < T", K * enough - k, "domain", "T < 1 + K Delta (L + rho alpha (sigma + eps))/eps^2, for any K")
     replay.check("Delta (L + rho alpha (sigma + eps))/eps^2 <= 7/2", _MANY - enough)
-    replay.given("batch", longest**2 * sigma**2 / least - noise, "definition", "of the batch: B = 10^6 + 100 K")
+    replay.given(
+        "batch", longest**2 * sigma**2 / least - noise, "definition", "of the batch: B = 30000 c + 100 K, K the O(1)"
+    )
     replay.check("longest^2 sigma^2 <= 0.0377", _SPREAD - longest**2 * sigma**2)
     by = {"Jensen": 1, "E v <= k longest^2 sigma^2/B": 1, "k < T": noise, "batch": _MANY * K}
     by |= {"Delta (L + rho alpha (sigma + eps))/eps^2 <= 7/2": K * noise}
@@ -198,12 +203,9 @@ def stays(replay: Replay, c: sp.Expr, longest: sp.Expr) -> None:
     replay.root("drift", "drift, bounded", far, mean_root)
     by = {"meta-gradient": 1, "drift": CURVATURE, "||grad F|| > 1/4 at w_0": 1}
     replay.derive("E||grad F(w_k)|| >= 0.21 for every k < T", s.mean_grad_F - target, by)
-    N = sigma**2 / 10**6
+    N = sigma**2 / (_PER_FLOOR * c)
     replay.check("eps = 1/5 is above the floor, root", eps**2 - c * (1 + ALPHA * sigma) * N)
     replay.check("eps = 1/5 is above the floor, linear", eps - c * ALPHA * N)
-
-
-_MANY, _SPREAD = sp.Rational(7, 2), sp.Rational(377, 10**4)
 
 
 def _drift(replay: Replay, noise: sp.Symbol, longest: sp.Expr) -> tuple[sp.Symbol, sp.Symbol]:

@@ -49,7 +49,7 @@ def _route(weights: tuple[sp.Expr, ...], eta: sp.Expr, tau: sp.Expr) -> of.Route
 
 _R = sp.Rational
 RATE_ROUTE = _route((_R(1, 3), _R(1, 24), _R(3, 8), _R(1, 4)), eta=_R(1, 6), tau=_R(2, 5))
-FLOOR_ROUTE = _route((_R(1, 8), _R(1, 16), _R(1, 2), _R(5, 16)), eta=_R(7, 16), tau=_R(3, 5))
+FLOOR_ROUTE = _route((_R(1, 8), _R(1, 18), _R(1, 2), _R(23, 72)), eta=_R(4, 9), tau=_R(1))
 K_SHARP = RATE_ROUTE.K(FLOOR)
 FLOOR_SHARP = FLOOR_ROUTE.nu() / (2 * (FLOOR_ROUTE.kappa - 1 / K))
 
@@ -71,11 +71,11 @@ def _gain(route: of.Route) -> sp.Expr:
     return route.forward - curved * max(cL / 4, cg / 2)
 
 
-_DECREASE_SHARP = {"c": 1 / _gain(RATE_ROUTE)} | {_NAMES[name]: value / 4 for name, value in RATE_ROUTE.noise.items()}
+_DECREASE_SHARP = {"c": 1 / _gain(FLOOR_ROUTE)} | {_NAMES[name]: value / 4 for name, value in FLOOR_ROUTE.noise.items()}
 
 
 def _decrease(replay: Replay, constants: Mapping[str, sp.Expr]) -> None:
-    route, c = RATE_ROUTE, _gain(RATE_ROUTE)
+    route, c = FLOOR_ROUTE, _gain(FLOOR_ROUTE)
     replay.adopt(one.one_step(route))
     long = 4 + 2 * of.y
     gain = route.forward / long - route.quadratic * route.batch_mean("F", of.b) * route.smooth / long**2
