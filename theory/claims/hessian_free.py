@@ -12,6 +12,7 @@ sides of w whatever h~_i is, and alpha (d_i - H_i h~_i) is of the order of ||h~_
   E||h_i||^2 <= (1 + a) C1 ||grad F||^2 + (1 + a)^3 sigma^2 bounds the rest.
 """
 
+from functools import cache
 from itertools import combinations
 
 import sympy as sp
@@ -43,8 +44,8 @@ SECOND_SHARP |= {"co": _LEAD, "ci": _LEAD * (1 + 1 / _PHI) * s.a**2}
 DIFFERENCE = Hypothesis(sp.Le(s.zeta, sp.Rational(1, 6)), "FMO Theorem H.1 has zeta = 1/6")
 HESSIAN_BATCH = Hypothesis(
     domains.HESSIAN_BATCH.relation,
-    "as FMO Theorem F.1; Theorem H.1 prints D_h >= 36 (alpha rho sigma_H)^2, whose sides do not scale alike: meant is "
-    "perhaps 36 (alpha^2 rho sigma_tilde)^2, by which the noise of d_i from two separate batches does no more harm",
+    "as FMO Theorem F.1; H.1 prints 36 (alpha rho sigma_H)^2, which does not scale as D_h does; 36 (alpha^2 rho "
+    "sigma_tilde)^2 would, and bounds alpha^2 Var d_i by ||h~_i||^2/2 for separate batches at the two points",
 )
 BOX = {**domains.INNER_STEP_BOX, s.zeta: (sp.Integer(0), sp.Rational(1, 6))}
 _IN, _OUT = s.sigma_tilde * bias.ROOT, s.sigma_tilde * bias.ROOT_OUT
@@ -53,13 +54,14 @@ _TERMS = {"cF": s.grad_F, "cs": s.sigma, "ci": _IN, "co": _OUT}
 _h2, _h, _v, _v2 = sp.symbols("E||h_i||^2 E||h_i|| E||h~_i|| E||h~_i||^2", nonnegative=True)
 
 
-def adapted_second(replay: Replay) -> None:
-    """Adds "adapted gradients, squared": E||h_i||^2 <= (1 + a) C1 ||grad F||^2 + (1 + a)^3 sigma^2.
+@cache
+def _adapted() -> Replay:
+    """The steps up to "adapted gradients, squared": E||h_i||^2 <= (1 + a) C1 ||grad F||^2 + (1 + a)^3 sigma^2.
 
     The S-procedure as for E||grad F_i||^2, in one coordinate: h = g + a u with ||u|| <= ||g||, y = h + a z with
     ||z|| <= ||h||, y = grad F_i.
     """
-    a = s.a
+    a, replay = s.a, Replay(domains.INNER_STEP_BOX)
     g, u, z, h, y = sp.symbols("g u z h y", real=True)
     replay.define(h, g + a * u)
     replay.define(y, h + a * z)
@@ -82,12 +84,15 @@ def adapted_second(replay: Replay) -> None:
     by = {"deviations, all coordinates and tasks": 1, "means, all coordinates": 1, "h split": 1, "task spread": cs}
     by |= {"inner factor": a * (1 + a) ** 2, "outer factor": a}
     replay.derive("adapted gradients, squared", cF * s.grad_F**2 + cs * s.sigma**2 - _h2, by)
+    return replay
 
 
-def hf_bias(replay: Replay) -> None:
-    """Adds "bias": the four terms of BIAS_SHARP."""
+@cache
+def _biased() -> Replay:
+    """The steps up to "bias"."""
     kF, ks = ADAPTED_ROOT.values()
-    adapted_second(replay)
+    replay = Replay(BOX)
+    replay.adopt(_adapted())
     replay.given("mean norm of h_i", _h2 - _h**2, "Jensen")
     linear = kF * s.grad_F + ks * s.sigma
     more = [(kF**2 - ADAPTED["cF"]) * s.grad_F**2, (ks**2 - ADAPTED["cs"]) * s.sigma**2]
@@ -99,11 +104,17 @@ def hf_bias(replay: Replay) -> None:
     maml, quotient = sp.symbols("||E(I-alpha*H_i)(h~_i-h_i)|| alpha*||E(d_i-H_i*h~_i)||", nonnegative=True)
     parts = "G_i = (I - alpha H_i) h~_i - alpha (d_i - H_i h~_i), D_h independent"
     replay.given("two parts", maml + quotient - s.bias_norm, "triangle", parts)
-    replay.use("MAML's part", bias.SHARP["c"] * _IN - maml, bias.CLAIMS[0].certificate("published"))
+    replay.use("MAML's part", bias.SHARP["c"] * _IN - maml, bias.CLAIMS[0].certificate("sharp"))
     reach = "the mean of rho |t| over |t| <= delta_i ||h~_i|| is rho delta_i ||h~_i||/2 = zeta/(2 alpha)"
     replay.given("quotient", s.zeta / 2 * _v - quotient, "Hessian-Lipschitz", reach)
     by = {"two parts": 1, "MAML's part": 1, "quotient": 1, "noisy": s.zeta / 2, "adapted gradients": s.zeta / 2}
     replay.derive("bias", sum(BIAS_SHARP[name] * term for name, term in _TERMS.items()) - s.bias_norm, by)
+    return replay
+
+
+def hf_bias(replay: Replay) -> None:
+    """Adds the steps up to "bias", the four terms of BIAS_SHARP."""
+    replay.adopt(_biased())
 
 
 def _bias(replay: Replay, constants: dict[str, sp.Expr]) -> None:
@@ -148,7 +159,7 @@ def _first_refuted(replay: Replay, constants: dict[str, sp.Expr]) -> None:
 def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     mean = "E||(I - alpha Hbar) h~||^2 + alpha^2 E||Nbar h~||^2, Hbar and Nbar the means along the segment"
     replay.given("quotient", _LEAD * _v2 - s.second_G, "independence", f"{mean}; Jensen for Nbar")
-    adapted_second(replay)
+    replay.adopt(_adapted())
     moments.noisy_gradient(replay)
     by = {"quotient": 1, "outer noise": _LEAD, "adapted gradient": _LEAD}
     by["adapted gradients, squared"] = _LEAD * (1 + _PHI)
