@@ -31,8 +31,10 @@ def noise_floor(c: sp.Expr, noise: sp.Expr = NOISE) -> sp.Expr:
 
 NOISE_FLOOR = Hypothesis(sp.Ge(s.eps, noise_floor(61)), "the noise floor, FMO (86); omitted by the survey")
 BATCHES = (INNER_STEP, HESSIAN_BATCH, TASK_BATCH, *STEP_TASKS, *STEP_SAMPLES)
+BATCHES_FO = (INNER_STEP_FO, TASK_BATCH, *STEP_TASKS, *STEP_SAMPLES)
 THEOREM = (*BATCHES, NOISE_FLOOR)
 
 RELATION_RANGE = sp.Interval.Ropen(0, sp.sqrt(2) - 1)
 INNER_STEP_BOX = {s.a: (sp.Integer(0), sp.Rational(1, 6))}
+INNER_STEP_FO_BOX = {s.a: (sp.Integer(0), sp.Rational(1, 10))}
 MOMENT_BOX = {**INNER_STEP_BOX, s.lam: (sp.Integer(0), sp.Rational(1, 2))}

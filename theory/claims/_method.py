@@ -91,6 +91,9 @@ class Bias:
 class Route:
     """Which version of each lemma a proof uses, and its Young weights: eta for the bias, tau for the first moment.
 
+    With tau None the first moment is not bounded: 2<grad F, E G> = ||grad F||^2 + ||E G||^2 - ||r||^2 takes part in the
+    inner product, as far as its ||E G||^2 is needed to absorb that of the curvature. It pays where the bias is large.
+
     `shares` says how many times each source counts in the noise N of a floor: once where it says nothing.
     """
 
@@ -100,7 +103,7 @@ class Route:
     second: str
     step: str
     eta: sp.Rational
-    tau: sp.Rational
+    tau: sp.Rational | None
 
     @property
     def lipschitz(self) -> tuple[sp.Expr, sp.Expr]:
@@ -123,7 +126,9 @@ class Route:
 
     @property
     def first(self) -> dict[str, sp.Expr]:
-        """What bounds ||E G||^2 likewise."""
+        """What bounds ||E G||^2 likewise, where it is not absorbed."""
+        if self.tau is None:
+            return dict.fromkeys(self.moment, sp.Integer(0))
         own = {name: (1 + 1 / self.tau) * self._bias(name) for name in self.moment}
         return own | {"F": own["F"] + 1 + self.tau}
 
@@ -136,9 +141,21 @@ class Route:
         return LEMMAS["step-size-moments"].versions[self.step].constants["c"]
 
     @property
+    def absorbing(self) -> sp.Expr:
+        """How much of ||E G||^2 the inner product keeps."""
+        cL, cg = self.lipschitz
+        needed = self.quadratic * max(cL / 4, cg / 2) * self.method.factor / step_size.MEAN_CONSTANT
+        return needed if self.tau is None else sp.Integer(0)
+
+    @property
+    def on_bias(self) -> sp.Expr:
+        """<grad F, E G> >= (1 - eta - absorbing) ||grad F||^2 + absorbing ||E G||^2 - on_bias ||r||^2."""
+        return self.absorbing + (1 - 2 * self.absorbing) ** 2 / (4 * self.eta)
+
+    @property
     def kept(self) -> sp.Expr:
-        """<grad F, E G> >= kept ||grad F||^2 - noise."""
-        return 1 - self.eta - self._bias("F") / (4 * self.eta)
+        """<grad F, E G> >= kept ||grad F||^2 + absorbing ||E G||^2 - noise."""
+        return 1 - self.eta - self.absorbing - self.on_bias * self._bias("F")
 
     @property
     def forward(self) -> sp.Expr:
@@ -172,7 +189,7 @@ class Route:
                 found[name] = curvature * self.moment[name]
             else:
                 worst = max(self.batch_mean(name, end) for end in TASK_RANGE)
-                found[name] = self._bias(name) / (4 * self.method.factor * self.eta) + curvature * worst
+                found[name] = self._bias(name) * self.on_bias / self.method.factor + curvature * worst
         return found
 
     @property

@@ -19,7 +19,7 @@ import sympy as sp
 from theory import symbols as s
 from theory.certify import Certificate, Replay
 from theory.claim import Claim
-from theory.claims import bias, moments
+from theory.claims import bias, moments, step_size
 from theory.claims._method import EVEN, INNER, LEMMAS, OUTER, SIGMA, Method, Route, b, linear, r, y
 
 phi = sp.Symbol("phi", nonnegative=True)
@@ -49,7 +49,8 @@ def _certificate(claim: Claim, which: str) -> Certificate:
     return _CERTIFICATES[key]
 
 
-def _lemma(replay: Replay, claim: Claim, which: str) -> None:
+def lemma(replay: Replay, claim: Claim, which: str) -> None:
+    """Adds a claim proved apart, in units in which L = 1."""
     replay.use(claim.id, claim.slack(which).subs(UNITS), _certificate(claim, which))
 
 
@@ -60,27 +61,29 @@ def _sum(route: Route, constants: Mapping[str, sp.Expr]) -> sp.Expr:
 
 def _step_lemmas(replay: Replay, route: Route) -> None:
     """Adds the bounds on the step, the bias and both moments, with constants at the edge of the domain."""
-    X, R, Y, tau = s.grad_F, s.bias_norm, s.mean_G, route.tau
+    X, R, Y = s.grad_F, s.bias_norm, s.mean_G
     replay.define(y, r * s.mean_grad)
     smooth = LEMMAS["smoothness"]
-    _lemma(replay, smooth, route.smoothness)
+    lemma(replay, smooth, route.smoothness)
     replay.define(s.smooth_k, route.smooth)
     for (name, value), edge in zip(smooth.versions[route.smoothness].constants.items(), route.lipschitz, strict=True):
         replay.check(f"L_k is a smoothness bound, {name}", edge - value)
-    _lemma(replay, LEMMAS["step-size-mean"], "sharp")
-    _lemma(replay, LEMMAS["step-size-moments"], route.step)
+    lemma(replay, LEMMAS["step-size-mean"], "sharp")
+    lemma(replay, LEMMAS["step-size-moments"], route.step)
     replay.given("longest step", sp.Rational(1, 4) - s.step_mean, "definition", "L~ >= 4L")
     route.bias.prove(replay)
     replay.given("inner product", s.overlap - X**2 + X * R, "triangle", "E G = grad F + r and Cauchy-Schwarz")
+    replay.given("law of cosines", s.overlap - (X**2 + Y**2 - R**2) / 2, "definition", "r = E G - grad F")
     replay.given("mean of the estimate", X + R - Y, "triangle")
-    replay.derive(
-        "first moment",
-        (1 + tau) * X**2 + (1 + 1 / tau) * R**2 - Y**2,
-        {"mean of the estimate": X + R + Y},
-        plus=[tau * (X - R / tau) ** 2],
-    )
+    if route.tau is not None:
+        replay.derive(
+            "first moment",
+            (1 + route.tau) * X**2 + (1 + 1 / route.tau) * R**2 - Y**2,
+            {"mean of the estimate": X + R + Y},
+            plus=[route.tau * (X - R / route.tau) ** 2],
+        )
     claim = route.method.second
-    _lemma(replay, claim, route.second)
+    lemma(replay, claim, route.second)
     constants = claim.versions[route.second].constants
     names = {"F": "cF"} | {name: source.constant for name, source in route.method.sources.items() if source.constant}
     room = [_sum(route, {name: route.moment[name] - constants[c]}) for name, c in names.items()]
@@ -89,33 +92,40 @@ def _step_lemmas(replay: Replay, route: Route) -> None:
 
 def _descend(replay: Replay, route: Route) -> None:
     """Adds "noise of a step": -F_step >= X^2 (forward/(4+2y) - curved L_k/(4+2y)^2) - step_noise."""
-    X, R, e1, e2 = s.grad_F, s.bias_norm, s.step_mean, s.step_second
-    eta, tau, factor = route.eta, route.tau, route.method.factor
+    X, R, Y, e1, e2 = s.grad_F, s.bias_norm, s.mean_G, s.step_mean, s.step_second
+    eta, absorbing, factor = route.eta, route.absorbing, route.method.factor
     step = {s.beta_mean: e1 / factor, s.beta_second: e2 / factor**2}
     descent_slack = LEMMAS["expected-descent"].slack("sharp").subs(UNITS).subs(step)
     replay.use("expected-descent", descent_slack, _certificate(LEMMAS["expected-descent"], "sharp"))
     long, curve = 4 + 2 * y, s.smooth_k / (2 * factor**2)
-    replay.derive("Young", eta * X**2 + R**2 / (4 * eta) - X * R, {}, plus=[eta * (X - R / (2 * eta)) ** 2])
+    part = 1 - 2 * absorbing
+    square = eta * (X - part * R / (2 * eta)) ** 2
+    replay.derive("Young", eta * X**2 + part**2 * R**2 / (4 * eta) - part * X * R, {}, plus=[square])
     batch_mean = {name: route.batch_mean(name, b) for name in route.moment}
-    aside = {name: value / (4 * eta * factor) for name, value in route.bias.squares.items() if name != "F"}
+    aside = {name: value * route.on_bias / factor for name, value in route.bias.squares.items() if name != "F"}
     bent = route.quadratic * s.smooth_k / long**2
     gain = X**2 * (route.forward / long - bent * batch_mean["F"])
     rates = {name: aside.get(name, 0) / 4 + bent * batch_mean[name] for name in route.method.sources}
-    replay.derive(
-        "one step",
-        -s.F_step - gain + _sum(route, rates),
-        {
-            "expected-descent": 1,
-            "inner product": e1 / factor,
-            "Young": e1 / factor,
-            "bias squared": e1 / (4 * eta * factor) + curve * e2 * (1 - b) * (1 + 1 / tau),
-            "step-size-mean": route.kept / factor * X**2,
-            "longest step": _sum(route, aside),
-            "first moment": curve * e2 * (1 - b),
-            "second moment": curve * e2 * b,
-            "step-size-moments": curve * _sum(route, batch_mean),
-        },
-    )
+    by = {
+        "expected-descent": 1,
+        "inner product": part * e1 / factor,
+        "law of cosines": 2 * absorbing * e1 / factor,
+        "Young": e1 / factor,
+        "bias squared": route.on_bias * e1 / factor,
+        "step-size-mean": (route.kept * X**2 + absorbing * Y**2) / factor,
+        "longest step": _sum(route, aside),
+        "second moment": curve * e2 * b,
+        "step-size-moments": curve * _sum(route, batch_mean),
+    }
+    absorbed = sp.Integer(0)
+    if route.tau is None:
+        by["step-size-moments"] += curve * (1 - b) * Y**2
+        flat = absorbing * step_size.MEAN_CONSTANT / (factor * long) - bent * (1 - b)
+        absorbed = flat.subs(s.smooth_k, route.smooth) * Y**2
+    else:
+        by["bias squared"] += curve * e2 * (1 - b) * (1 + 1 / route.tau)
+        by["first moment"] = curve * e2 * (1 - b)
+    replay.derive("one step", -s.F_step - gain + _sum(route, rates), by, plus=[absorbed])
     worst = {name: route.noise[name] / 4 * source.weight for name, source in route.method.sources.items()}
     fits = [_sum(route, {name: worst[name] - rates[name].subs(s.smooth_k, route.smooth)}) for name in rates]
     replay.derive("noise of a step", -s.F_step - gain + route.step_noise, {"one step": 1}, plus=fits)
@@ -125,7 +135,7 @@ def _gain(replay: Replay, route: Route) -> None:
     """Adds "pointwise": -F_step >= kappa phi - step_noise, phi = X^2/(1 + r(sigma + X))."""
     X, kappa, long, relation = s.grad_F, route.kappa, 4 + 2 * y, route.method.relation
     claim = LEMMAS["gradient-relation"]
-    _lemma(replay, claim, "published")
+    lemma(replay, claim, "published")
     constants = claim.versions["published"].constants
     replay.given("mean norm", s.grad_f + s.sigma - s.mean_grad, "task variance", "with the triangle inequality, Jensen")
     replay.derive(

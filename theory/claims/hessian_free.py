@@ -51,7 +51,7 @@ BOX = {**domains.INNER_STEP_BOX, s.zeta: (sp.Integer(0), sp.Rational(1, 6))}
 _IN, _OUT = s.sigma_tilde * bias.ROOT, s.sigma_tilde * bias.ROOT_OUT
 _ROOTS = {s.D_in: bias.ROOT**-2, s.D_o: bias.ROOT_OUT**-2}
 _TERMS = {"cF": s.grad_F, "cs": s.sigma, "ci": _IN, "co": _OUT}
-_h2, _h, _v, _v2 = sp.symbols("E||h_i||^2 E||h_i|| E||h~_i|| E||h~_i||^2", nonnegative=True)
+_h, _v = sp.symbols("E||h_i|| E||h~_i||", nonnegative=True)
 
 
 @cache
@@ -80,10 +80,10 @@ def _adapted() -> Replay:
     replay.given("inner factor", total[g] - total[u], "smoothness", "h_i = g_i + a u_i with ||u_i|| <= ||g_i||")
     replay.given("outer factor", total[h] - total[z], "smoothness", "grad F_i = h_i + a z_i with ||z_i|| <= ||h_i||")
     replay.given("task spread", s.sigma**2 - spreads[g], "task variance")
-    replay.given("h split", total[h] - _h2, "definition", "E||h||^2 = ||E h||^2 + E||h - E h||^2")
+    replay.given("h split", total[h] - moments.h2, "definition", "E||h||^2 = ||E h||^2 + E||h - E h||^2")
     by = {"deviations, all coordinates and tasks": 1, "means, all coordinates": 1, "h split": 1, "task spread": cs}
     by |= {"inner factor": a * (1 + a) ** 2, "outer factor": a}
-    replay.derive("adapted gradients, squared", cF * s.grad_F**2 + cs * s.sigma**2 - _h2, by)
+    replay.derive("adapted gradients, squared", cF * s.grad_F**2 + cs * s.sigma**2 - moments.h2, by)
     return replay
 
 
@@ -93,7 +93,7 @@ def _biased() -> Replay:
     kF, ks = ADAPTED_ROOT.values()
     replay = Replay(BOX)
     replay.adopt(_adapted())
-    replay.given("mean norm of h_i", _h2 - _h**2, "Jensen")
+    replay.given("mean norm of h_i", moments.h2 - _h**2, "Jensen")
     linear = kF * s.grad_F + ks * s.sigma
     more = [(kF**2 - ADAPTED["cF"]) * s.grad_F**2, (ks**2 - ADAPTED["cs"]) * s.sigma**2]
     more += [2 * kF * ks * s.grad_F * s.sigma]
@@ -158,9 +158,10 @@ def _first_refuted(replay: Replay, constants: dict[str, sp.Expr]) -> None:
 
 def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     mean = "E||(I - alpha Hbar) h~||^2 + alpha^2 E||Nbar h~||^2, Hbar and Nbar the means along the segment"
-    replay.given("quotient", _LEAD * _v2 - s.second_G, "independence", f"{mean}; Jensen for Nbar")
+    replay.given("quotient", _LEAD * moments.v2 - s.second_G, "independence", f"{mean}; Jensen for Nbar")
     replay.adopt(_adapted())
-    moments.noisy_gradient(replay)
+    moments.noises(replay)
+    moments.young(replay, _PHI, s.a, "adapted gradient", moments.q2, moments.h2)
     by = {"quotient": 1, "outer noise": _LEAD, "adapted gradient": _LEAD}
     by["adapted gradients, squared"] = _LEAD * (1 + _PHI)
     moments.state_second(replay, constants, SECOND_SHARP, by)
