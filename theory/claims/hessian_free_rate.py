@@ -39,17 +39,19 @@ METHOD = of.Method(
 )
 
 
-def _route(weights: tuple[sp.Expr, ...], eta: sp.Expr, tau: sp.Expr) -> of.Route:
+def _route(weights: tuple[sp.Expr, ...], eta: sp.Expr) -> of.Route:
     """A route by the weights that the parts of the bias take in its square: of grad F, D_in, sigma and D_o."""
     b = hessian_free.BIAS_SHARP
     parts = {"F": b["cF"], "in": b["ci"], _SIGMA: b["cs"] / s.zeta, _OUT: b["co"] / s.zeta}
     shares = dict(zip(parts, weights, strict=True))
-    return of.Route(METHOD, of.linear(METHOD, parts, shares, hessian_free.hf_bias), "sharp", "sharp", "sharp", eta, tau)
+    return of.Route(
+        METHOD, of.linear(METHOD, parts, shares, hessian_free.hf_bias), "sharp", "sharp", "sharp", eta, None
+    )
 
 
 _R = sp.Rational
-RATE_ROUTE = _route((_R(1, 3), _R(1, 24), _R(3, 8), _R(1, 4)), eta=_R(1, 6), tau=_R(2, 5))
-FLOOR_ROUTE = _route((_R(1, 8), _R(1, 18), _R(1, 2), _R(23, 72)), eta=_R(4, 9), tau=_R(1))
+RATE_ROUTE = _route((_R(1, 3), _R(1, 24), _R(3, 8), _R(1, 4)), eta=_R(1, 6))
+FLOOR_ROUTE = _route((_R(1, 8), _R(1, 18), _R(1, 2), _R(23, 72)), eta=_R(4, 9))
 K_SHARP = RATE_ROUTE.K(FLOOR)
 FLOOR_SHARP = FLOOR_ROUTE.nu() / (2 * (FLOOR_ROUTE.kappa - 1 / K))
 
