@@ -176,7 +176,7 @@ def first_moment(replay: Replay, zeta: sp.Expr, omega: sp.Expr) -> None:
 
 
 LINEAR = {"cF": 1 / (1 - s.a - s.a**2), "cs": (1 + s.a) * (1 + s.a**2)}
-"""Z <= cF ||grad F|| + cs sigma; less than 0.6 % above what the S-procedure can give at either end."""
+"""Z <= cF ||grad F|| + cs sigma; seen to be less than 1 % above the largest Z at either end."""
 
 
 def linear(replay: Replay) -> None:

@@ -4,8 +4,8 @@
   FMO's own numbers (12/72 + 24/828)(a sigma)^2/L; printed is (a sigma)^2/(6 L), which is the first term alone. With the
   sum, 1600 times the factor exceeds 14 * 20: by that route the floor FMO (113) follows with (14, 22.4), not (14, 20).
 * fo-maml-decrease, fo-maml-rate, fo-maml-floor. The last display, the iterations and the floor are true all the same,
-  since the bias is much smaller than FMO's bound of it. The pair (14, 20) of (113) can be (14, k) with k below 1, and
-  smaller in both places.
+  since the bias is much smaller than FMO's bound of it. For the pair (14, 20) of (113) it gives (14, 0.258), or
+  (0.495, 7.75) with less in every term.
 """
 
 import sympy as sp
@@ -39,7 +39,7 @@ K, C, SHARE = sp.Integer(1600), sp.Integer(14), sp.Integer(20)
 
 
 def _measured(share: sp.Expr) -> sp.Expr:
-    return domains.NOISE + share * first_order.SPREAD**2
+    return domains.NOISE + share * (s.alpha * s.L * s.sigma) ** 2
 
 
 FLOOR = sp.Max(domains.noise_floor(constant("c"), _measured(constant("k"))), s.eps)
