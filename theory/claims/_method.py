@@ -44,7 +44,7 @@ class Source:
 
 
 SIGMA = Source(s.sigma, "cs", batched=True)
-OUTER = Source(s.sigma_tilde / sp.sqrt(s.D_o), "co", batched=True)
+OUTER = Source(s.sigma_tilde * bias.ROOT_OUT, "co", batched=True)
 INNER = Source(s.sigma_tilde * bias.ROOT, "ci")
 
 

@@ -24,7 +24,7 @@ from theory.claims._method import EVEN, INNER, LEMMAS, OUTER, SIGMA, Method, Rou
 
 phi = sp.Symbol("phi", nonnegative=True)
 _CERTIFICATES: dict[tuple[str, str], Certificate] = {}
-UNITS = {s.L: sp.Integer(1), s.rho: r / s.alpha, s.B: 1 / b, s.D_in: bias.ROOT**-2}
+UNITS = {s.L: sp.Integer(1), s.rho: r / s.alpha, s.B: 1 / b, s.D_in: bias.ROOT**-2, s.D_o: bias.ROOT_OUT**-2}
 
 MAML = Method(
     factor=12,

@@ -209,7 +209,8 @@ def front_version(multipliers: tuple[sp.Expr, ...]) -> Version:
     return Version(SECOND, constants, source, front_proof(multipliers))
 
 
-def _second_attained(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+def flattest(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    """Shows that co is reached: at a task's flattest point, by the outer noise."""
     replay.given(
         "flattest point",
         LEAD - s.second_G,
@@ -275,7 +276,7 @@ CLAIMS = (
                 second_sharper(PHI),
                 "ours: through E||grad F_i||^2, phi = 1/2; co is reached",
                 _second_sharper,
-                attained=_second_attained,
+                attained=flattest,
             ),
             **{name: front_version(found) for name, found in _second_front.MULTIPLIERS.items()},
         },
