@@ -72,7 +72,7 @@ def test_the_cheapest_floor_takes_fewer_samples_than_the_published_one_or_its_ne
     best = planned()
     assert 0 < best.N <= best.N_bound
     assert best.samples * 1000 < planned(floor=61).samples
-    cost = {c: planned(floor=c).shown.K * sp.sympify(c) ** 2 for c in ("1/5", "1/2")}
+    cost = {c: planned(floor=c).shown.K * sp.Rational(c) ** 2 for c in ("1/5", 61)}
     assert best.shown.K * best.shown.floor**2 <= min(cost.values())
 
 

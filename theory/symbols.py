@@ -101,6 +101,9 @@ F_rise = _born(
 F_step = _born(
     "F_step", r"\mathbb{E}_kF(w_{k+1})-F(w_k)", "expected change of F in one step", "survey (10)", (1, 0), real=True
 )
+noise_step = _born(
+    "noise_step", r"\nu_k", "all terms of a proof's bound on F_step but that of ||grad F||^2", "FMO G.1", (1, 0)
+)
 overlap = _born(
     "overlap",
     r"\langle\nabla F(w_k),\mathbb{E}G\rangle",
@@ -141,6 +144,13 @@ best_grad = _born(
 )
 
 N = _born("N", "N", "inner steps", "Ji (3)", (0, 0), positive=True)
+deviation_second = _born(
+    "deviation_second",
+    r"\mathbb{E}\|\tilde w_N-w_N\|^2",
+    "what the noise of N inner steps adds up to",
+    "Ji Proposition 2",
+    (0, 2),
+)
 minibatches = _born("k", "k", "gradients of one outer step", "Nichol et al. section 5", (0, 0), positive=True)
 zeta = _born("zeta", r"\zeta", "difference step, in units of 1/(rho alpha ||h~_i||)", "THEORY section 4", (0, 0))
 reg = _born("reg", r"\lambda", "weight of the proximal term", "Rajeswaran et al. (3)", (1, -2), positive=True)

@@ -9,7 +9,7 @@ without rounding kappa, half of the decrease paying for the noise; 314.9 with th
 variance of the mean in (10); 60.857 by `theory.sharpen`. The whole ladder is `theory.sharpening.LADDER`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import sympy as sp
@@ -77,7 +77,7 @@ def _telescoped(decrease: Decrease) -> Proof:
     return proof
 
 
-def _iterations(decrease: Decrease) -> Proof:
+def _iterated(decrease: Decrease) -> Proof:
     def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
         decrease(replay, constants["K"], s.eps)
         one.telescope(replay, constants["K"], s.eps)
@@ -86,6 +86,15 @@ def _iterations(decrease: Decrease) -> Proof:
         replay.derive("statement", slack.subs(_WEIGHTS), {"sum": scale, "gap": scale})
 
     return proof
+
+
+def iterations(route: one.Route, floor: sp.Expr, shares: Mapping[str, sp.Expr] = one.EVEN) -> Proof:
+    """The proof of ITERATIONS for eps above the noise floor with this constant and these shares of the sources."""
+
+    def decrease(replay: Replay, K: sp.Expr, eps: sp.Symbol) -> None:
+        one.above_floor(replay, route, floor, K, eps, shares)
+
+    return _iterated(decrease)
 
 
 PROGRESS = constant("c") / sp.Max((s.L + s.rho * s.alpha * s.sigma) / s.second_grad_F, s.rho * s.alpha / s.mean_grad_F)
@@ -108,18 +117,19 @@ def _exchange_refuted(replay: Replay, constants: dict[str, sp.Expr]) -> None:
 
 def _progress(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     X, m, c, d = s.grad_F, s.mean_grad_F, 1 + one.r * s.sigma, one.r
+    relation = one.MAML.relation
     ratio = sp.Symbol("X^2/(c+dX)", nonnegative=True)
     gain = sp.Symbol("X^2/L_k", nonnegative=True)
     replay.define(ratio, X**2 / (c + d * X))
     at_mean = m**2 / (c + d * m)
     tangent = at_mean + (2 * c * m + d * m**2) / (c + d * m) ** 2 * (X - m)
     replay.derive("convexity", ratio - tangent, {}, plus=[c**2 * (X - m) ** 2 / ((c + d * X) * (c + d * m) ** 2)])
-    replay.given("mean norm", X * one.RELATION + one.RELATION * s.sigma - s.mean_grad, "task variance", "FMO (105)")
+    replay.given("mean norm", relation * (X + s.sigma) - s.mean_grad, "task variance", "FMO (105)")
     long = 4 + 2 * one.r * s.mean_grad
     replay.given("L_k", gain - X**2 / long, "definition", "L_k = 4L + 2 rho alpha E||g_i||")
     quarter = X**2 * one.r * 2 / (long * 4 * (c + d * X))
     slack = gain - ratio / 4
-    room = X**2 * one.r * (4 - 2 * one.RELATION) * (X + s.sigma) / (long * 4 * (c + d * X))
+    room = X**2 * one.r * (4 - 2 * relation) * (X + s.sigma) / (long * 4 * (c + d * X))
     replay.derive("pointwise", slack, {"L_k": 1, "mean norm": quarter}, plus=[room])
     replay.derive("linear", gain - tangent / 4, {"pointwise": 1, "convexity": sp.Rational(1, 4)})
     replay.expect("in the mean", "linear", {gain: s.progress, X: m})
@@ -134,7 +144,7 @@ NOT_YET_ANY = Hypothesis(sp.Ge(s.best_grad, s.eps), "survey (12): the target is 
 
 def _iteration_versions() -> dict[str, Version]:
     return {
-        which: Version(ITERATIONS, {"K": K}, source, _iterations(decrease))
+        which: Version(ITERATIONS, {"K": K}, source, _iterated(decrease))
         for which, (K, decrease, source) in LADDER.items()
     }
 

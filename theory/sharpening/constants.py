@@ -157,7 +157,7 @@ def _given_floor(setting: Setting, best: bool, floor: sp.Expr) -> Sharpened:
         raise ValueError(f"no K can be shown with the floor constant {float(floor):.6g}: it is too low for this step")
     found = replace(found, floor=floor, K=search.rounded_up(1 / pace))
     corner = _at_corner(setting, found)
-    if abs(corner * pace - 1) <= 1e-10 and corner.q < 10**9:
+    if floor is sp.oo or (abs(corner * pace - 1) <= 1e-10 and corner.q < 10**9):
         found = replace(found, K=corner)
     return _proved(setting, found, "K")
 
