@@ -24,9 +24,9 @@ def planned(**changed):
 def _brute(noise, cap):
     best = math.inf
     for D_in in range(1, cap):
-        left = noise.N - noise.tilde2 / D_in
+        left = noise.N - noise.inner2 / D_in
         for D_o in range(1, cap) if left > 0 else ():
-            B = max(noise.least_B, math.ceil((noise.sigma2 + noise.tilde2 / D_o) / left))
+            B = max(noise.least_B, math.ceil((noise.sigma2 + noise.outer2 / D_o) / left))
             best = min(best, B * (D_in + D_o + noise.D_h))
     return best
 
@@ -34,11 +34,11 @@ def _brute(noise, cap):
 def test_no_batches_of_a_brute_search_are_cheaper():
     generator = np.random.Generator(np.random.Philox(3))
     for _ in range(25):
-        low, high = generator.integers(0, 10, 3), generator.integers(1, 10, 3)
+        low, high = generator.integers(0, 10, 4), generator.integers(1, 10, 4)
         numbers = (Fraction(int(n) + (k > 0), int(d)) for k, (n, d) in enumerate(zip(low, high, strict=True)))
         noise = Noise(*numbers, D_h=int(generator.integers(1, 6)), least_B=int(generator.choice([1, 2, 20])))
         B, D_in, D_o = noise.smallest()
-        left = noise.sigma2 / B + noise.tilde2 / (B * D_o) + noise.tilde2 / D_in
+        left = noise.sigma2 / B + noise.outer2 / (B * D_o) + noise.inner2 / D_in
         assert left <= noise.N
         assert noise.least_B <= B
         assert B * (D_in + D_o + noise.D_h) <= _brute(noise, 90)
@@ -47,7 +47,7 @@ def test_no_batches_of_a_brute_search_are_cheaper():
 @pytest.mark.parametrize(("sigma2", "tilde2", "least_B"), [(1, 2, 20), (0, 2, 5), (3, 0, 1)])
 def test_the_leading_cost_is_the_limit_of_the_minimum(sigma2, tilde2, least_B):
     N = Fraction(1, 10**5)
-    B, D_in, D_o = Noise(Fraction(sigma2), Fraction(tilde2), N, D_h=1, least_B=least_B).smallest()
+    B, D_in, D_o = Noise(Fraction(sigma2), Fraction(tilde2), Fraction(tilde2), N, D_h=1, least_B=least_B).smallest()
     at = {
         s.sigma: sp.sqrt(sigma2),
         s.sigma_tilde: sp.sqrt(tilde2),
@@ -91,6 +91,24 @@ def test_the_best_factor_needs_fewer_samples():
     assert best.samples < usual.samples / 10
     assert best.step_factor > 1
     assert planned(step="exact", step_factor="best", sigma_tilde=0).shown.floor == 61
+
+
+@pytest.mark.parametrize(("method", "claim"), [("fo-maml", "fo-maml-rate"), ("hf-maml", "hf-maml-rate")])
+def test_the_other_methods_keep_the_hypotheses_of_their_own_claims(method, claim):
+    plan = planned(method=method, alpha="1/10", eps="3/2", Delta=10)
+    values = {"L": 1, "rho": 1, "sigma": "1/2", "sigma_tilde": "1/2", "sigma_H": 3, "Delta": 10}
+    batches = {name: getattr(plan, name) for name in ("B", "D_in", "D_o", "D_h", "B_step", "D_step", "alpha", "eps")}
+    claimed = CLAIMS[claim].evaluate("sharp", **values, **batches, zeta=min(1 / 6, plan.B**-0.5))
+    assert float(plan.T) == pytest.approx(claimed)
+    assert plan.exponent == (sp.oo if method == "fo-maml" else 6)
+    assert 0 < plan.N <= plan.N_bound
+    with pytest.raises(ValueError, match="its own step"):
+        planned(method=method, alpha="1/10", eps="3/2", floor=3)
+
+
+def test_no_batch_takes_first_order_maml_below_its_drift():
+    with pytest.raises(OutsideDomain, match="sigma alone"):
+        planned(method="fo-maml", alpha="1/10", eps="1/100")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,6 @@ def enough(K: sp.Expr, source: str) -> Hypothesis:
     return Hypothesis(sp.Ge(s.T, K * s.Delta * (s.L + s.rho * s.alpha * (s.sigma + s.eps)) / s.eps**2), source)
 
 
-
 SOME = Hypothesis(sp.Ge(s.T, 1), "there is an iterate")
 
 

@@ -33,6 +33,7 @@ Only L enters N's weights through the step, so D_in and D_o matter through N alo
 
 from theory.sharpening.constants import Sharpened, make_setting, sharpen
 from theory.sharpening.ladder import LADDER, Rung
-from theory.sharpening.planning import METHODS, Method, Plan, plan
+from theory.sharpening.methods import METHODS, Method
+from theory.sharpening.planning import Plan, plan
 
 __all__ = ["LADDER", "METHODS", "Method", "Plan", "Rung", "Sharpened", "make_setting", "plan", "sharpen"]

@@ -25,19 +25,20 @@ _ULP = Fraction(1, 1 << _BITS)
 
 @dataclass(frozen=True)
 class Noise:
-    """What the batches must hold down: variances, exact, and the bound on N; the batch has `least_B` tasks or more."""
+    """What the batches must hold down: sigma2/B + outer2/(B D_o) + inner2/D_in <= N; B is at least `least_B`."""
 
     sigma2: Fraction
-    tilde2: Fraction
+    outer2: Fraction
+    inner2: Fraction
     N: Fraction
     D_h: int
     least_B: int
 
     def smallest(self) -> tuple[int, int, int]:
         """(B, D_in, D_o) with the fewest samples an iteration."""
-        if not self.tilde2:
+        if not self.inner2:
             return max(self.least_B, math.ceil(self.sigma2 / self.N)), 1, 1
-        first = math.floor(self.tilde2 / self.N) + 1
+        first = math.floor(self.inner2 / self.N) + 1
         start = _bottom(self.least_cost, first)
         best = (math.inf,)
         for way in (range(start, first - 1, -1), _from(start + 1)):
@@ -51,22 +52,22 @@ class Noise:
         """Below the cost of all batches with this D_in."""
         E, left = D_in + self.D_h, self._left(D_in)
         enough = self.least_B * left - self.sigma2
-        if enough > _root_below(self.sigma2 * self.tilde2 / E) + _ULP:
-            return self.least_B * (E + self.tilde2 / enough)
-        return (self.sigma2 * E + self.tilde2 + 2 * _root_below(self.sigma2 * self.tilde2 * E)) / left
+        if enough > _root_below(self.sigma2 * self.outer2 / E) + _ULP:
+            return self.least_B * (E + self.outer2 / enough)
+        return (self.sigma2 * E + self.outer2 + 2 * _root_below(self.sigma2 * self.outer2 * E)) / left
 
     def _left(self, D_in: int) -> Fraction:
-        return self.N - self.tilde2 / D_in
+        return self.N - self.inner2 / D_in
 
     def _over_outer(self, D_in: int, best: tuple) -> tuple:
         """The best of `best` and all (cost, B, D_in, D_o) with this D_in, going along the corners of B as D_o grows."""
         left, E = self._left(D_in), D_in + self.D_h
 
         def real_tasks(D_o: int) -> Fraction:
-            return max(Fraction(self.least_B), (self.sigma2 + self.tilde2 / D_o) / left)
+            return max(Fraction(self.least_B), (self.sigma2 + self.outer2 / D_o) / left)
 
         def fewest(B: int) -> int:
-            return math.ceil(self.tilde2 / (B * left - self.sigma2))
+            return math.ceil(self.outer2 / (B * left - self.sigma2))
 
         def least(D_o: int) -> Fraction:
             return (E + D_o) * real_tasks(D_o)
@@ -107,7 +108,7 @@ def _bottom(cost: Callable[[int], Fraction], first: int) -> int:
     return low
 
 
-def leading_cost(tasks: bool, samples: bool) -> sp.Expr:
+def leading_cost(tasks: bool, samples: bool, batch: int = 1) -> sp.Expr:
     """The least samples an iteration as the bound on N tends to 0, by the limit of the real minimum.
 
     B stands for the smallest batch allowed, where noise does not ask for more.
@@ -115,18 +116,19 @@ def leading_cost(tasks: bool, samples: bool) -> sp.Expr:
     Args:
         tasks: whether sigma is positive.
         samples: whether sigma_tilde is positive.
+        batch: how many times the noise of the batch counts in N.
     """
     sigma, tilde, N, x, B, D_h = sp.symbols("sigma sigma_tilde N x B D_h", positive=True)
     if tasks and samples:
-        cost = (sigma * sp.sqrt(x / N + D_h) + tilde) ** 2 / (N - tilde**2 * N / x)
+        cost = batch * (sigma * sp.sqrt(x / N + D_h) + tilde) ** 2 / (N - tilde**2 * N / x)
         scaled = sp.limit(sp.expand(cost * N**2), N, 0)
         found = scaled.subs(x, _above(tilde**2, sp.solve(sp.diff(scaled, x), x))) / N**2
     elif samples:
-        D_o = tilde**2 / (B * (N - tilde**2 * N / x))
+        D_o = batch * tilde**2 / (B * (N - tilde**2 * N / x))
         scaled = sp.limit((x / N + D_o + D_h) * N, N, 0)
         found = B * scaled.subs(x, _above(tilde**2, sp.solve(sp.diff(scaled, x), x))) / N
     else:
-        found = sigma**2 / N * (2 + D_h) if tasks else B * (2 + D_h)
+        found = batch * sigma**2 / N * (2 + D_h) if tasks else B * (2 + D_h)
     return sp.simplify(found).subs({sigma: s.sigma, tilde: s.sigma_tilde, N: NOISE, B: s.B, D_h: s.D_h})
 
 

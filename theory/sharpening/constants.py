@@ -41,6 +41,11 @@ class Sharpened:
         return self.analysis.k_L, self.analysis.k_rho
 
     @property
+    def step(self) -> str:
+        """The step rule."""
+        return self.setting.step
+
+    @property
     def step_factor(self) -> sp.Rational:
         """The c of the step rule, given or found."""
         return self.setting.factor

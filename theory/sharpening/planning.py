@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,60 +12,9 @@ from theory.assumptions import Constants
 from theory.claim import OutsideDomain
 from theory.claims.rate import FLOOR
 from theory.rationals import Number, exact
-from theory.sharpening import search
 from theory.sharpening.batches import NOISE, Noise, leading_cost
-from theory.sharpening.constants import Sharpened, make_setting, sharpen
-from theory.sharpening.setting import Analysis, Setting
-
-
-@dataclass(frozen=True)
-class Method:
-    """What `plan` must know of a method whose T <= K Delta (L + rho alpha (sigma + eps))/eps^2 above a noise floor.
-
-    Args:
-        claim: the claim that states its rate.
-        show: (options of `sharpen`, floor constant or None for the best one) to K and floor constant with their proof.
-        drift: the share of sigma^2 in N that no batch reduces, as a function of a = alpha L.
-    """
-
-    claim: str
-    show: Callable[[dict, Number | None], Sharpened]
-    drift: Callable[[sp.Rational], sp.Rational]
-
-
-def _maml(options: dict, floor: Number | None) -> Sharpened:
-    return sharpen(**options, floor=cheapest_floor(options) if floor is None else floor)
-
-
-METHODS = {"maml": Method("iteration-bound", _maml, lambda a: sp.Integer(0))}
-
-
-def cheapest_floor(options: dict) -> sp.Rational:
-    """The floor constant c that takes the fewest samples in all when eps is small, to three digits.
-
-    An iteration takes c^p samples, up to a factor, p = 2 if both kinds of noise are there and 1 otherwise. About
-    1/K = min{1/k_L - nu/c, 2/(k_L + k_rho) - 2 nu/c, 1/k_rho - 2 nu/c}, where rho alpha eps is 0, L and far above L.
-    """
-    power = 2 if options["D_in"] is not None else 1
-
-    def cheapest(near: Setting, found: Analysis) -> tuple[float, float]:
-        """(cost, c)."""
-        tasks, inner, lever = search.noises(near, found)
-        nu = max(tasks, inner + 4 * lever)
-        ends = (1 / found.k_L, 1), (2 / (found.k_L + found.k_rho), 2), (1 / found.k_rho, 2)
-        candidates = [(power + 1) / power * times * nu / gain for gain, times in ends]
-        candidates += [nu / (gain - ends[0][0]) for gain, _ in ends[1:] if gain > ends[0][0]]
-        paces = [(c, min(gain - times * nu / c for gain, times in ends)) for c in candidates]
-        return min((c**power / pace, c) for c, pace in paces if pace > 0)
-
-    def cost(near: Setting, found: Analysis, cut: float) -> float:
-        return math.inf if found.k_L == math.inf else cheapest(near, found)[0]
-
-    setting = make_setting(**options)
-    setting, found = search.minimise(setting, False, cost, cuts=search.CUTS[:1])
-    if found.k_L == math.inf:
-        raise ValueError("no decrease can be shown for this step: take a smaller step_factor or a larger least_B")
-    return search.simple(cheapest(setting.near(), found)[1], 3)
+from theory.sharpening.constants import Sharpened
+from theory.sharpening.methods import METHODS, Rate
 
 
 @dataclass(frozen=True)
@@ -86,7 +33,7 @@ class Plan:
     eps: sp.Rational
     constants: Constants
     alpha: sp.Rational
-    shown: Sharpened
+    shown: Sharpened | Rate
     B: int
     D_in: int
     D_o: int
@@ -110,7 +57,7 @@ class Plan:
     @property
     def samples_an_iteration(self) -> int:
         """Samples one iteration takes, those of the step size included; a step that is not random needs none."""
-        random = self.shown.setting.step == "published"
+        random = self.shown.step == "published"
         return self.B * self.samples_a_task + random * self.B_step * self.D_step
 
     @property
@@ -120,16 +67,20 @@ class Plan:
 
     @property
     def complexity(self) -> sp.Expr:
-        """Samples in all as eps tends to 0, with these noises positive or not; in the symbols of the theory."""
+        """Samples in all as eps tends to 0, by which noises are positive; oo if no batch gets below some eps."""
         tasks, noisy = (bool(exact(getattr(self.constants, name))) for name in ("sigma", "sigma_tilde"))
+        if METHODS[self.method].drift and tasks:
+            return sp.oo
         stretch = 1 + s.rho * s.alpha * s.sigma / s.L
         steps = self.shown.K * s.Delta * s.L * stretch / s.eps**2
-        return steps * leading_cost(tasks, noisy).subs(NOISE, s.eps**2 / (self.shown.floor * stretch))
+        return steps * leading_cost(tasks, noisy, METHODS[self.method].batch).subs(
+            NOISE, s.eps**2 / (self.shown.floor * stretch)
+        )
 
     @property
     def exponent(self) -> sp.Expr:
         """The power p of samples ~ eps^-p."""
-        return -self.complexity.as_independent(s.eps)[1].as_base_exp()[1]
+        return sp.oo if self.complexity is sp.oo else -self.complexity.as_independent(s.eps)[1].as_base_exp()[1]
 
     def record(self) -> dict[str, str | int]:
         """Every number by its name, exact, as JSON can carry it."""
@@ -137,7 +88,7 @@ class Plan:
         exactly = {name: str(getattr(self, name)) for name in ("eps", "alpha", "N", "N_bound", "T", "step_factor")}
         return {
             "method": self.method,
-            "step": self.shown.setting.step,
+            "step": self.shown.step,
             **exactly,
             "K": str(self.shown.K),
             "floor": str(self.shown.floor),
@@ -147,7 +98,8 @@ class Plan:
 
     def __str__(self) -> str:
         floor = "none" if self.shown.floor is sp.oo else f"{float(self.shown.floor):.6g}"
-        step = self.shown.setting.step
+        step = self.shown.step
+        order = "no batch reaches every eps" if self.exponent is sp.oo else f"of order eps^-{self.exponent}"
         own = f"\nstep size    B_step = {self.B_step}, D_step = {self.D_step}" if step == "published" else ""
         return (
             f"{self.method}, eps = {self.eps}: T <= {float(self.T):.6g}\n"
@@ -156,7 +108,7 @@ class Plan:
             f"batch        B = {self.B}, D_in = {self.D_in}, D_o = {self.D_o}, D_h = {self.D_h}{own}\n"
             f"noise        N = {float(self.N):.6g}, at most {float(self.N_bound):.6g} allowed\n"
             f"samples      {self.samples_a_task} a task, {self.samples_an_iteration} an iteration, "
-            f"{float(self.samples):.6g} in all; of order eps^-{self.exponent}"
+            f"{float(self.samples):.6g} in all; {order}"
         )
 
 
@@ -182,7 +134,7 @@ def plan(
         eps: target norm of grad F, positive.
         L, rho, sigma, sigma_tilde, sigma_H, Delta: the constants of A1-A5.
         alpha: inner step, in (0, 1/(6 L)].
-        method: one of METHODS.
+        method: "maml", "fo-maml" or "hf-maml", the last with zeta = min{1/6, 1/sqrt(B)}.
         step, step_factor: rule and factor of the outer step, as in `sharpen`; "best" takes the fewest iterations.
         floor: constant c of FMO (86), which sets how much noise the batches leave; by default the c that takes the
             fewest samples in all when eps is small, or 61 with the best step factor (for samples alone no factor is
@@ -205,7 +157,8 @@ def plan(
     if not (least.is_Integer and least >= 1):
         raise ValueError(f"least_B must be a whole number of tasks, at least 1, got {least_B}")
     L, rho, sigma, tilde = (given[name] for name in ("L", "rho", "sigma", "sigma_tilde"))
-    D_h = _at_least(2 * (alpha * given["sigma_H"]) ** 2)
+    way = METHODS[method]
+    D_h = _at_least(2 * (alpha * given["sigma_H"]) ** 2) if way.hessian else 0
     if not (sigma or tilde):
         floor = sp.oo
     elif floor is None and step_factor == "best":
@@ -217,20 +170,21 @@ def plan(
         "B": least,
         "D_in": 1 if tilde else None,
         "D_o": 1 if tilde else None,
-        "lam": (alpha * given["sigma_H"]) ** 2 / D_h,
+        "lam": (alpha * given["sigma_H"]) ** 2 / D_h if D_h else sp.S.Zero,
         "step": step,
         "step_factor": step_factor,
     }
-    shown = METHODS[method].show(options, floor)
+    shown = way.show(options, floor)
     stretch = shown.floor * (1 + rho * alpha * sigma / L)
     linear = shown.floor * rho * alpha / L
     bound = sp.oo if shown.floor is sp.oo else sp.Min(eps**2 / stretch, eps / linear if linear else sp.oo)
-    drift = METHODS[method].drift(alpha * L) * sigma**2
+    drift = way.drift * (alpha * L * sigma) ** 2
     if drift >= bound:
         raise OutsideDomain(f"{method} cannot be shown to reach eps = {eps}: sigma alone leaves N = {drift} >= {bound}")
     batches = int(least), 1, 1
     if bound is not sp.oo:
-        noise = Noise(*map(_fraction, (sigma**2, tilde**2, bound - drift)), D_h=D_h, least_B=int(least))
+        variances = way.batch * sigma**2, way.batch * tilde**2, tilde**2, bound - drift
+        noise = Noise(*map(_fraction, variances), D_h=D_h, least_B=int(least))
         batches = noise.smallest()
     B, D_in, D_o = batches
     return Plan(
@@ -245,7 +199,7 @@ def plan(
         D_h=D_h,
         B_step=_at_least((rho * alpha * sigma / L) ** 2 / 2),
         D_step=_at_least((2 * rho * alpha * tilde / L) ** 2),
-        N=drift + sigma**2 / B + tilde**2 / (B * D_o) + tilde**2 / D_in,
+        N=drift + way.batch * (sigma**2 + tilde**2 / D_o) / B + tilde**2 / D_in,
         N_bound=bound,
         T=shown.K * given["Delta"] * (L + rho * alpha * (sigma + eps)) / eps**2,
     )
