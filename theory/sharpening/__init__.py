@@ -1,8 +1,8 @@
 """The best provable constants of the iteration bound (14), found numerically and certified in exact arithmetic.
 
 `sharpen` gives K and the noise floor for given batches and step rule, `plan` the batches for a given eps, `LADDER` the
-way from the published 1600 down. The statement, for alpha <= a/L with a <= 1/6, and for
-every B, B', D_step and D_h from what is given on:
+way from the published 1600 down. The statement, for alpha <= a/L with a <= 1/6 and every B, B', D_step and D_h from
+their least values on:
 
     E||grad F(w_k)|| <= eps for some k <= T = K Delta (L + rho alpha (sigma + eps))/eps^2                   survey (14)
 
