@@ -13,6 +13,7 @@ from simulations.kernels import Address, array_form, float_of, inlined
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
+MOST_STAGES = 255
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -115,7 +116,10 @@ def at(address, role):
 
 @inlined
 def stage(role, j):
-    """The role of the j-th of several like draws, such as those of inner step j; the role itself for j = 0."""
+    """The role of the j-th of MOST_STAGES like draws, such as those of inner step j; the role itself for j = 0.
+
+    Roles are numbers below 2**8, those of stages below 2**16.
+    """
     return role + np.uint64(256 * j)
 
 
