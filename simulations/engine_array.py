@@ -21,6 +21,7 @@ import numpy as np
 
 from simulations.blocks import gather, norm
 from simulations.family import Family, Formula
+from simulations.fused import elementwise
 from simulations.kernels import Address, Law, Plan, Tasks, has_array_form, on_arrays
 from simulations.philox import TASK, draw_tasks
 
@@ -38,7 +39,8 @@ def module(name: str) -> ModuleType:
         if name == "cupy":
             found.cuda.runtime.getDeviceCount()
     except ImportError:
-        raise ValueError(f"engine {name!r} needs {name}, which is not installed here: pip install mamlbound[gpu]") from None
+        needs = f"engine {name!r} needs {name}, which is not installed here: pip install 'mamlbound[gpu]'"
+        raise ValueError(needs) from None
     except Exception as error:
         raise ValueError(f"engine {name!r} finds no GPU it can use: {error}") from None
     return found
@@ -67,7 +69,11 @@ def _on_arrays(plan: Plan, family: Family, xp: ModuleType) -> Plan:
     names = ("direction", "gradient", "objective", "step")
     kernels = {name: on_arrays(getattr(plan, name), xp) for name in names}
     law = Law(xp.asarray(law.probabilities), xp.asarray(law.cumulative), xp.asarray(law.everyone))
-    return plan._replace(**kernels, oracle=oracle, law=law)
+    settings = {
+        name: setting._replace(options=tuple(map(float, setting.options)))
+        for name, setting in (("setting", plan.setting), ("exact", plan.exact))
+    }
+    return plan._replace(**kernels, **settings, oracle=oracle, law=law)
 
 
 def _tasks(family: Family, xp: ModuleType) -> tuple[Callable, ...]:
@@ -80,7 +86,7 @@ def _tasks(family: Family, xp: ModuleType) -> tuple[Callable, ...]:
 
 def _separable(formula: Formula, xp: ModuleType) -> tuple[Callable, ...]:
     """values, gradients and products of tasks that are sums of one formula over their coordinates."""
-    value, slope, curvature = (on_arrays(each, xp) for each in (formula.value, formula.slope, formula.curvature))
+    value, slope, curvature = (elementwise(each, xp) for each in (formula.value, formula.slope, formula.curvature))
 
     def values(points, picks, parameters, shared, out):
         out[...] = value(points, *parameters, shared).sum(axis=-1)
@@ -159,7 +165,8 @@ class _Block:
             plan.oracle, plan.rule, plan.law, w, planned, address, self.step_work, self.step_picks, self.step_picked
         )
         gone = self.lost >= 0
-        steps[...] = xp.where(gone, math.nan, step)
+        steps[...] = step
+        steps[gone] = math.nan
         self.point = xp.where(gone[:, None], w, w - steps[:, None] * update)
         self.lost = xp.where(~gone & ~xp.isfinite(self.norm(self.point)), k + 1, self.lost)
 

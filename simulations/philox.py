@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, array_form, float_of, inlined
+from simulations.kernels import Address, array_form, float_of, inlined, one_pass
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
@@ -69,6 +69,7 @@ def uniform(word):
     return float_of((word >> _12) | _ONE) - _BELOW_ONE
 
 
+@one_pass
 @inlined
 def uniform_pair(index, address):
     """Two independent uniforms."""
@@ -76,6 +77,7 @@ def uniform_pair(index, address):
     return uniform(first), uniform(second)
 
 
+@one_pass
 @inlined
 def normal_pair(index, address):
     """Two independent standard normals, by Box and Muller."""

@@ -1,6 +1,8 @@
 """The array engine is the Numba engine to rounding, on the same addresses, for every method, family, noise and step."""
 
+import ctypes
 import dataclasses
+import subprocess
 import sys
 
 import numpy as np
@@ -9,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 
 from simulations import Experiment, blocks, engine_array, families, run
-from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, on_arrays, types
+from simulations.fused import traced
+from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, inlined, on_arrays, types
 from simulations.methods import METHODS
-from simulations.philox import INNER, add_normals, draw_tasks
+from simulations.philox import INNER, add_normals, draw_tasks, normal_pair
 
 NOISE = {"L": 1.5, "rho": 0.8, "sigma": 0.5, "sigma_tilde": 0.4, "sigma_H": 0.7}
 FAMILIES = {
@@ -110,6 +113,62 @@ def test_random_numbers_are_the_same(shape):
         _tasks(cumulative, address._replace(replicate=replicate), picks)
         assert_allclose(arrays[r], one, rtol=1e-15)
         assert_array_equal(picked[r], picks)
+
+
+MACROS = """
+#include <math.h>
+#include <string.h>
+typedef unsigned long long word;
+static word __double_as_longlong(double x) { word y; memcpy(&y, &x, 8); return y; }
+static double __longlong_as_double(word x) { double y; memcpy(&y, &x, 8); return y; }
+"""
+
+
+def _compiled_by_c(folder, kernel, form, arguments):
+    """What the traced lines give as a C function, compiled by the machine's own compiler, one number at a time."""
+    lines, found = traced(kernel, form)
+    kinds = [leaf for part in form for leaf in (part if isinstance(part, tuple) else (part,))]
+    names = {"d": "double", "Q": "word"}
+    inputs = ", ".join(f"{names[kind]} a{n}" for n, kind in enumerate(kinds))
+    ends = " ".join(f"out[{n}] = {each.name};" for n, each in enumerate(found))
+    (folder / "f.c").write_text(MACROS + f"void f({inputs}, double *out) {{" + "\n".join(lines) + ends + "}")
+    command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
+    subprocess.run(command, cwd=folder, check=True)
+    function = ctypes.CDLL(str(folder / "f.so")).f
+    function.argtypes = [*(ctypes.c_double if kind == "d" else ctypes.c_ulonglong for kind in kinds), ctypes.c_void_p]
+    out = np.empty((len(arguments), len(found)))
+    for row, numbers in zip(out, arguments, strict=True):
+        function(*numbers, row.ctypes.data)
+    return out
+
+
+def test_fused_normals_are_the_same_bits(tmp_path):
+    """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against NumPy."""
+    address = Address(np.uint64(2**63 + 5), np.uint64(2**32 - 1), np.uint64(2**31), INNER)
+    form, indices = ("Q", Address("Q", "Q", "Q", "Q")), np.arange(50, dtype=np.uint64)
+    arguments = [(int(index), *map(int, address)) for index in indices]
+    found = _compiled_by_c(tmp_path, normal_pair, form, arguments)
+    assert_array_equal(found, np.stack(on_arrays(normal_pair)(indices, address), axis=1))
+
+
+@pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize("name", ["value", "slope", "curvature"])
+def test_fused_formulas_of_families_are_the_same(tmp_path, build, name):
+    """To rounding: exp and tanh are the C library's here."""
+    family = build()
+    formula = getattr(family.formula, name)
+    numbers = [(x, *column, *family.shared) for x in np.linspace(-4, 5, 40) for column in family.table[:, 0].T]
+    form = ("d",) * (1 + len(family.table)) + (("d",) * family.shared.size,)
+    found = _compiled_by_c(tmp_path, formula, form, numbers)[:, 0]
+    expected = [formula(np.array(row[0]), *row[1 : -family.shared.size], family.shared) for row in numbers]
+    assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+
+
+def test_what_cannot_be_fused_is_refused():
+    """A whole number added to a float would round differently on the GPU."""
+    mixed = inlined(lambda word, x: word + x)
+    with pytest.raises(TypeError, match="of uint64 and float64 cannot be fused"):
+        traced(mixed, ("Q", "d"))
 
 
 def _random(*shape):
