@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mamlbound.claims import claims
+from mamlbound.doctor import doctor
 from mamlbound.plan import plan
 
 USAGE = 2
@@ -22,8 +23,8 @@ app = typer.Typer(
 )
 
 
-app.command()(claims)
-app.command()(plan)
+for _command in (claims, plan, doctor):
+    app.command()(_command)
 
 
 def _constant(name: str, meaning: str):
