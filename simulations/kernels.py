@@ -26,6 +26,7 @@ from llvmlite import ir
 from numba import types
 from numba.core.errors import NumbaExperimentalFeatureWarning
 from numba.extending import intrinsic
+from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401
 
 _SOURCES = Path(__file__).parent
 _KEEP_DAYS = 30
@@ -83,6 +84,23 @@ def on_arrays(function: Callable) -> Callable:
     called = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
     helpers = {name: on_arrays(helper) for name, helper in called.items() if hasattr(helper, "py_func")}
     return FunctionType(plain.__code__, {**plain.__globals__, **helpers}, plain.__name__)
+
+
+def specialised(template: Callable, **names: object) -> Callable:
+    """The source of `template` with these values for names it leaves open: inlined helpers and whole numbers.
+
+    The result is a function for `callback` or `inlined`. Numba keeps compiled code under a function's name alone, so
+    the name ends in a digest of what was filled in.
+    """
+    digest = hashlib.sha256(template.__qualname__.encode())
+    for name, value in sorted(names.items()):
+        plain = getattr(value, "py_func", None)
+        source = Path(plain.__code__.co_filename).read_bytes() if plain else b""
+        digest.update(f"{name} {plain.__qualname__ if plain else value}\0".encode() + source)
+    filled = FunctionType(template.__code__, {**template.__globals__, **names}, template.__name__)
+    filled.__qualname__ = f"{template.__qualname__}_{digest.hexdigest()[:16]}"
+    filled.__doc__ = template.__doc__
+    return filled
 
 
 @intrinsic
