@@ -83,8 +83,9 @@ def _floor(family: Family, alpha: float, j: int) -> float:
     """A lower bound of coordinate j's part of F, tight to rounding."""
     L, rho = real(family.constants.L), real(family.constants.rho)
     lefts, length = family.formula.windows(family, alpha)
-    width = length / _CELLS
-    left = (lefts[j, :, None] + width * np.arange(_CELLS)).ravel()
+    cells = -(-_CELLS // lefts.shape[1])
+    width = length / cells
+    left = (lefts[j, :, None] + width * np.arange(cells)).ravel()
     steepest = np.abs(family.formula.slope(left, *family.table[:, :, j, None], family.shared)).max() + L * width
     a = alpha * L
     smoothness = (1 + a) ** 2 * L + (1 + a) * rho * alpha * steepest

@@ -185,11 +185,12 @@ class Shape:
 
     def _shift(self, share: float) -> float:
         """The theta of [0, t_0] with |psi'(theta)| = share |psi'(t_0)|: |psi'| is concave there."""
+        most = min(share * (1 + 1e-12), 1.0) * self.steepest
         asked = share * self._steepness(self.steepest)
-        low, high = asked / self.bend * (1 - 1e-12), min(share * (1 + 1e-12), 1.0) * self.steepest
-        if self._steepness(high) <= asked:
-            return high
-        return brentq(lambda theta: self._steepness(theta) - asked, low, high, xtol=1e-300, rtol=1e-15)
+        if self._steepness(most) <= asked:
+            return most
+        least = asked / self.bend * (1 - 1e-12) / most
+        return most * brentq(lambda part: self._steepness(part * most) / asked - 1, least, 1.0, xtol=1e-16, rtol=1e-15)
 
     def _with_gap(self, family: Family, theta: float, p: float) -> Family:
         """With minimum and Delta where they are known; the tilts have mean zero and do not enter f."""
@@ -203,7 +204,7 @@ class Shape:
         return replace(
             family,
             minimum=minimum,
-            constants=replace(family.constants, Delta=float((here - A * value).sum())),
+            constants=replace(family.constants, Delta=max(0.0, float((here - A * value).sum()))),
             standing={**family.standing, "Delta": "attained"},
         )
 

@@ -56,9 +56,10 @@ def floors(family: Family, alpha: float) -> np.ndarray:
 
 
 def windows(family: Family, alpha: float) -> tuple[np.ndarray, float]:
-    """Where some task's inner point x_i = u - alpha f_i'(u) may lie within K/omega of its well, 1 - psi(K) = 1/(2n).
+    """Where some task's inner point x_i = u - alpha f_i'(u) may lie within K/omega of its well; 1 - psi(K) = max p_i/2.
 
-    Elsewhere F_j > A (1 - 1/n) - alpha E b^2, more than where x_i is in the well of a likeliest task.
+    Elsewhere F_j + alpha E b_ij^2 is at least A (1 - max p_i/2), and where a likeliest task has x_i amid its
+    well, at most A (1 - max p_i).
     """
     A, omega = family.shared[:2]
     shifts, tilts = family.table
