@@ -1,7 +1,7 @@
 """Families made of one function psi of one variable: f_i(w) = sum_j A psi(omega (u_j - c_ij)) + b_i . u.
 
-psi is even and bounded, and |psi''| is largest at 0. Then L = A omega^2 sup|psi''| and rho = A omega^3 sup|psi'''|,
-both attained, fix omega and A: THEORY.md section 5.
+psi is even and not negative, and |psi''| is largest at 0. omega and A follow from L = A omega^2 sup|psi''| and
+rho = A omega^3 sup|psi'''|, both attained: THEORY.md section 5.
 
 sigma^2 is split between tilts b_i and shifts c_ij = +-theta/omega. In each coordinate n // 2 tasks are shifted to one
 side and the others to the other, and the tilts have mean zero on each side, so the two parts add up. A law with two
@@ -229,6 +229,24 @@ def tilts(generator: np.random.Generator, sides: np.ndarray, spread: float) -> n
             here = sides == side
             drawn -= here * (drawn * here).sum(axis=0) / np.maximum(here.sum(axis=0), 1)
     return drawn * (spread / math.sqrt((drawn**2).sum() / len(drawn)))
+
+
+def around_wells(family: Family, alpha: float, wide: float, steepness: float) -> tuple[np.ndarray, float]:
+    """Windows (`Formula`) for wells: psi is 0 at 0 and grows on either side to a finite limit.
+
+    Where no task's inner point x_i = u - alpha f_i'(u) is within wide/omega of the middle of its well, the sum of
+    F_j and alpha E b_ij^2 is larger than where a likeliest task's x_i is in the middle of its own.
+
+    Args:
+        family: of the wells.
+        alpha: inner step.
+        wide: the t at which psi has all but max p_i/2 of its limit.
+        steepness: sup|psi'|.
+    """
+    A, omega = family.shared[:2]
+    shifts, tilts = family.table
+    reach = wide / omega + alpha * A * omega * steepness
+    return (shifts + alpha * tilts - reach).T.copy(), 2 * reach
 
 
 def tilt_variance(family: Family) -> np.ndarray:

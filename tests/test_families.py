@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.optimize import minimize
 
 from simulations import exact, families
+from simulations.families._template import template
 from simulations.kernels import MATRIX, ORACLE, PICKS, REAL, TABLE, WORD, Address, compiled, types
 from simulations.philox import HESSIAN, INNER, at
 
@@ -22,10 +23,10 @@ SIZES = {"dim": 3, "tasks": 5}
 ROUNDING, REACHED = 1e-9, 1e-6
 
 
-@pytest.fixture(params=families.NAMES)
+@pytest.fixture(params=[*families.NAMES, "template"])
 def family(request):
-    """Every family there is, small, with all constants different; rho = 0 for one that has no other."""
-    build = getattr(families, request.param)
+    """Every family there is, and the template; small, with all constants different; rho = 0 for one with no other."""
+    build = template if request.param == "template" else getattr(families, request.param)
     known = inspect.signature(build).parameters
     asked = {**CONSTANTS, **{name: size for name, size in SIZES.items() if name in known}}
     return build(**{**asked, "rho": asked["rho"] if known["rho"].default else 0})

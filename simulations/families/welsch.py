@@ -14,7 +14,7 @@ import sympy as sp
 from simulations import extremes
 from simulations.family import Family
 from simulations.kernels import inlined
-from simulations.shape import Shape, rows
+from simulations.shape import Shape, around_wells, rows
 from theory import Constants
 from theory.rationals import Number
 
@@ -56,15 +56,8 @@ def floors(family: Family, alpha: float) -> np.ndarray:
 
 
 def windows(family: Family, alpha: float) -> tuple[np.ndarray, float]:
-    """Where some task's inner point x_i = u - alpha f_i'(u) may lie within K/omega of its well; 1 - psi(K) = max p_i/2.
-
-    Elsewhere F_j + alpha E b_ij^2 is at least A (1 - max p_i/2), and where a likeliest task has x_i amid its
-    well, at most A (1 - max p_i).
-    """
-    A, omega = family.shared[:2]
-    shifts, tilts = family.table
-    reach = math.sqrt(2 * math.log(2 / family.probabilities.max())) / omega + alpha * A * omega * math.exp(-0.5)
-    return (shifts + alpha * tilts - reach).T.copy(), 2 * reach
+    """Around the wells; psi is 1 - p/2 at t^2 = 2 log(2/p)."""
+    return around_wells(family, alpha, math.sqrt(2 * math.log(2 / family.probabilities.max())), math.exp(-0.5))
 
 
 def proof():
