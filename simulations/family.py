@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from simulations import separable
 from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
 from simulations.noise import gaussian_gradients, isotropic_products
 from theory import Constants
@@ -132,13 +133,13 @@ class Family:
         """The tasks w -> f_i(Q w), with the same constants; the start is turned back.
 
         Raises:
-            ValueError: Q is not an orthogonal matrix (d, d), or the kernels of the family know no rotation.
+            ValueError: Q is not an orthogonal matrix (d, d), or the family's kernels know no rotation.
         """
         Q = np.array(Q, dtype=float)
         if Q.shape != (self.dim, self.dim) or np.abs(Q @ Q.T - np.eye(self.dim)).max() > _ORTHOGONAL:
             raise ValueError(f"Q must be an orthogonal matrix of shape ({self.dim}, {self.dim})")
-        if self.formula is None:
-            raise ValueError(f"only a separable family can be turned, which {self.name} is not")
+        if self.formula is None or not isinstance(self.kernels, separable.Rows):
+            raise ValueError(f"only a family with the kernels of simulations.separable can be turned, not {self.name}")
         base = self.unturned
         Q = Q if not self.turned else self.rotation @ Q
         minimum = base.minimum

@@ -90,17 +90,24 @@ def specialised(template: Callable, **names: object) -> Callable:
     """The source of `template` with these values for names it leaves open: inlined helpers and whole numbers.
 
     The result is a function for `callback` or `inlined`. Numba keeps compiled code under a function's name alone, so
-    the name ends in a digest of what was filled in.
+    the name ends in a digest of what was filled in, the files of the helpers included.
     """
     digest = hashlib.sha256(template.__qualname__.encode())
     for name, value in sorted(names.items()):
         plain = getattr(value, "py_func", None)
-        source = Path(plain.__code__.co_filename).read_bytes() if plain else b""
-        digest.update(f"{name} {plain.__qualname__ if plain else value}\0".encode() + source)
+        digest.update(f"{name} {plain.__qualname__ if plain else value}\0".encode())
+        if plain:
+            digest.update(_file_of(plain))
     filled = FunctionType(template.__code__, {**template.__globals__, **names}, template.__name__)
     filled.__qualname__ = f"{template.__qualname__}_{digest.hexdigest()[:16]}"
     filled.__doc__ = template.__doc__
     return filled
+
+
+def _file_of(function: Callable) -> bytes:
+    """The file a function is written in; for one typed at a prompt something new, so that no kept code is its own."""
+    path = Path(function.__code__.co_filename)
+    return path.read_bytes() if path.is_file() else os.urandom(16)
 
 
 @intrinsic

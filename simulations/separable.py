@@ -6,6 +6,8 @@ coordinates are turned, the matrix Q follows those numbers; the gradient is Q^T 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from simulations.kernels import (
@@ -88,18 +90,23 @@ def _products(points, vectors, picks, parameters, shared, out):
         _turn(shared, SHARED, 1, out.copy(), out)
 
 
-def rows(value, slope, curvature, shared: int) -> tuple[object, object, object]:
-    """The kernels (values, gradients, products) of a family.
+class Rows(NamedTuple):
+    """Kernels that know how to turn: callbacks as in `simulations.kernels.Tasks`."""
+
+    values: object
+    gradients: object
+    products: object
+
+
+def rows(value, slope, curvature, shared: int) -> Rows:
+    """The kernels of a family.
 
     Args:
         value, slope, curvature: inlined formulas of (u, first, second, numbers): one coordinate's part of a task and
             its two derivatives.
         shared: how many numbers all tasks share, at least 1.
-
-    Returns:
-        Callbacks as in `simulations.kernels.Tasks`.
     """
-    return (
+    return Rows(
         callback(VALUES)(specialised(_values, value=value, SHARED=shared)),
         callback(GRADIENTS)(specialised(_gradients, slope=slope, SHARED=shared)),
         callback(PRODUCTS)(specialised(_products, curvature=curvature, SHARED=shared)),

@@ -56,16 +56,16 @@ def _curvature(u, shift, tilt, shared):
 
 
 @dataclass(frozen=True)
-class Rows:
+class Formulas:
     """A family's formula in all its forms: kernels for the engine, and functions (u, shift, tilt, shared) on arrays."""
 
-    kernels: tuple[object, object, object]
+    kernels: separable.Rows
     value: Callable
     slope: Callable
     curvature: Callable
 
 
-def rows(psi: Callable, psi_slope: Callable, psi_curvature: Callable, numbers: int = 0) -> Rows:
+def formulas(psi: Callable, psi_slope: Callable, psi_curvature: Callable, numbers: int = 0) -> Formulas:
     """Tasks made of an inlined psi(t, shared) and its derivatives, compiled.
 
     Args:
@@ -77,7 +77,7 @@ def rows(psi: Callable, psi_slope: Callable, psi_curvature: Callable, numbers: i
         inlined(specialised(_slope, psi_slope=psi_slope)),
         inlined(specialised(_curvature, psi_curvature=psi_curvature)),
     )
-    return Rows(separable.rows(*made, shared=2 + numbers), *map(on_arrays, made))
+    return Formulas(separable.rows(*made, shared=2 + numbers), *map(on_arrays, made))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Shape:
     """psi as a family needs it.
 
     Args:
-        rows: its formulas.
+        formulas: of psi, made by the function of this name.
         expression: psi(t, *numbers) as SymPy writes it.
         numbers: the values of its own numbers.
         bend: sup|psi''|, which is |psi''(0)|.
@@ -99,7 +99,7 @@ class Shape:
         outer_moments, rate_exponent: as in `Family`.
     """
 
-    rows: Rows
+    formulas: Formulas
     expression: Callable
     numbers: tuple[float, ...]
     bend: float
@@ -156,7 +156,7 @@ class Shape:
         start = generator.uniform(*self.start, d) * generator.choice([-1.0, 1.0], d) / omega
         family = Family(
             name=name,
-            kernels=self.rows.kernels,
+            kernels=self.formulas.kernels,
             table=np.stack([sides * theta / omega, b]),
             shared=shared,
             probabilities=np.full(n, 1 / n),
@@ -164,7 +164,9 @@ class Shape:
             standing=dict.fromkeys(("L", "rho", "sigma", "sigma_tilde", "sigma_H"), "attained"),
             start=start,
             expression=self.task,
-            formula=Formula(self.rows.value, self.rows.slope, self.rows.curvature, self.floors, self.windows),
+            formula=Formula(
+                self.formulas.value, self.formulas.slope, self.formulas.curvature, self.floors, self.windows
+            ),
             outer_moments=self.outer_moments,
             rate_exponent=self.rate_exponent,
             proof=lambda: self._certificate(name, L, rho, A, omega),
@@ -181,7 +183,7 @@ class Shape:
         return Certificate(f"{name}: L = {L:g} and rho = {rho:g} are attained", steps)
 
     def _steepness(self, t: float) -> float:
-        return abs(float(self.rows.slope(t, 0.0, 0.0, (1.0, 1.0, *self.numbers))))
+        return abs(float(self.formulas.slope(t, 0.0, 0.0, (1.0, 1.0, *self.numbers))))
 
     def _shift(self, share: float) -> float:
         """The theta of [0, t_0] with |psi'(theta)| = share |psi'(t_0)|: |psi'| is concave there."""

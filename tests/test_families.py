@@ -1,5 +1,6 @@
 """The contract every family keeps: right derivatives, and constants that are true and, where it says so, reached."""
 
+import dataclasses
 import inspect
 import itertools
 import math
@@ -140,6 +141,21 @@ def test_search_can_tell_a_constant_that_is_two_millionths_off(family):
         declared = float(getattr(family.constants, name))
         assert _holds(family, name, declared)
         assert not _holds(family, name, declared * factor if declared else 1e-290)
+
+
+def test_a_safe_constant_is_held_against_what_was_seen():
+    """An upper bound may lie above what a search finds, but what was seen of it must be found again."""
+    family = families.cosine(dim=2, tasks=4, **CONSTANTS)
+    looser = dataclasses.replace(
+        family,
+        constants=dataclasses.replace(family.constants, L=3.0),
+        standing={**family.standing, "L": "safe"},
+        seen={"L": 1.5},
+    )
+    assert _holds(looser, "L", 1.5) and not _holds(looser, "L", 1.4) and not _holds(looser, "L", 3.1)
+    test_smoothness_is_never_exceeded_and_is_reached(looser)
+    with pytest.raises(AssertionError):
+        test_smoothness_is_never_exceeded_and_is_reached(dataclasses.replace(looser, seen={"L": 1.6}))
 
 
 @compiled(types.void(ORACLE, MATRIX, PICKS, TABLE, REAL, WORD, MATRIX, MATRIX))

@@ -1,5 +1,6 @@
 """The cosine and ramp families beyond the common contract: constants of any size, shares, and what they refuse."""
 
+import dataclasses
 import inspect
 import itertools
 import math
@@ -118,6 +119,12 @@ def test_seeds_give_different_tasks_and_the_same_seed_the_same():
     assert not (one.table == other.table).all() and not (one.start == other.start).all()
 
 
+def _foreign():
+    """A family with kernels of its own."""
+    family = families.cosine(dim=2)
+    return dataclasses.replace(family, kernels=tuple(family.kernels))
+
+
 REFUSALS = {
     "cosine: no rho": (lambda: families.cosine(rho=0), "rho must be positive"),
     "cosine: no L": (lambda: families.cosine(L=0), "L must be positive"),
@@ -144,6 +151,8 @@ REFUSALS = {
     "rotated: rho": (lambda: families.rotated(of="quadratic"), "rho must be 0 for quadratic tasks"),
     "turned: shape": (lambda: families.cosine(dim=3).turned_by(np.eye(2)), r"Q must be an orthogonal matrix of shape"),
     "turned: stretched": (lambda: families.cosine(dim=2).turned_by(2 * np.eye(2)), "Q must be an orthogonal matrix"),
+    "turned: kernels": (lambda: _foreign().turned_by(np.eye(2)), "only a family with the kernels of simulations.separ"),
+    "proof": (lambda: dataclasses.replace(_foreign(), proof=None).certificate(), "the cosine family brings no proof"),
     "ramp: dim": (lambda: families.resisting_ramp(dim=1), "dim must be at least 2 for a resisting ramp"),
     "ramp: one task": (lambda: families.resisting_ramp(tasks=1, sigma=1), "sigma must be 0 for a single task"),
     "ramp: eps": (lambda: families.resisting_ramp(eps=0), "eps must be above 0"),

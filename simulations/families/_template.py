@@ -13,7 +13,7 @@ import numpy as np
 from simulations import extremes
 from simulations.family import Family
 from simulations.kernels import inlined
-from simulations.shape import Shape, around_wells, rows
+from simulations.shape import Shape, around_wells, formulas
 from theory import Constants
 from theory.rationals import Number
 
@@ -77,7 +77,7 @@ def windows(family: Family, alpha: float) -> tuple[np.ndarray, float]:
 
 
 SHAPE = Shape(
-    rows=rows(psi, psi_slope, psi_curvature),
+    formulas=formulas(psi, psi_slope, psi_curvature),
     expression=expression,
     numbers=(),
     bend=_BEND,

@@ -16,7 +16,7 @@ import sympy as sp
 from simulations import extremes
 from simulations.family import Family
 from simulations.kernels import inlined
-from simulations.shape import Shape, rows, tilt_variance
+from simulations.shape import Shape, formulas, tilt_variance
 from theory import Constants
 from theory.rationals import Number, exact
 
@@ -39,7 +39,7 @@ def psi_curvature(t, shared):
     return (shared[2] * t * t - 1.0) * (1.0 + t * t) ** (-1.5 - 0.5 * shared[2])
 
 
-ROWS = rows(psi, psi_slope, psi_curvature, numbers=1)
+FORMULAS = formulas(psi, psi_slope, psi_curvature, numbers=1)
 
 
 def expression(t, q):
@@ -107,7 +107,7 @@ def algebraic_tail(
         raise ValueError(f"q must lie in (1, 100] for algebraic tails, got {q}")
     steepest = 1 / math.sqrt(power)
     shape = Shape(
-        rows=ROWS,
+        formulas=FORMULAS,
         expression=expression,
         numbers=(power,),
         bend=1.0,

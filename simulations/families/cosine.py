@@ -14,7 +14,7 @@ from simulations import extremes
 from simulations.elementary import cos, sin
 from simulations.family import Family
 from simulations.kernels import inlined
-from simulations.shape import Shape, rows
+from simulations.shape import Shape, formulas
 from theory import Constants
 from theory.rationals import Number
 
@@ -65,7 +65,7 @@ def windows(family: Family, alpha: float) -> tuple[np.ndarray, float]:
 
 
 SHAPE = Shape(
-    rows=rows(psi, psi_slope, psi_curvature),
+    formulas=formulas(psi, psi_slope, psi_curvature),
     expression=lambda t: 1 - sp.cos(t),
     numbers=(),
     bend=1.0,

@@ -14,7 +14,7 @@ import sympy as sp
 from simulations import extremes
 from simulations.family import Family
 from simulations.kernels import inlined
-from simulations.shape import Shape, around_wells, rows
+from simulations.shape import Shape, around_wells, formulas
 from theory import Constants
 from theory.rationals import Number
 
@@ -69,7 +69,7 @@ def proof():
 
 
 SHAPE = Shape(
-    rows=rows(psi, psi_slope, psi_curvature),
+    formulas=formulas(psi, psi_slope, psi_curvature),
     expression=expression,
     numbers=(),
     bend=1.0,
