@@ -238,5 +238,6 @@ def test_another_start_has_its_own_gap(family):
 
 def test_the_constants_come_with_a_proof(family):
     """Where L and rho are declared attained, a certificate replays."""
-    certificate = family.certificate()
-    assert certificate.ok, certificate
+    if "attained" in (family.standing["L"], family.standing["rho"]):
+        certificate = family.certificate()
+        assert certificate.ok, certificate

@@ -24,7 +24,9 @@ REASONS = (
     "shift_share must be 0 or 1",
     "dim must be at least 2",
 )
-BUILDERS = {**{name: getattr(families, name) for name in families.NAMES}, "template": template}
+SIZES = {"dim", "tasks", "seed"}
+BUILDERS = {name: getattr(families, name) for name in families.NAMES} | {"template": template}
+BUILDERS = {name: build for name, build in BUILDERS.items() if inspect.signature(build).parameters.keys() >= SIZES}
 
 
 def _requests(name, count):

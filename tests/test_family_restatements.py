@@ -15,7 +15,12 @@ from theory.symbols import QUANTITIES
 CONSTANTS = {"L": 1.5, "rho": 0.7, "sigma": 0.6, "sigma_tilde": 0.4, "sigma_H": 0.3}
 WEIGHTS = {name: QUANTITIES[name].weight for name in CONSTANTS}
 OWN_WEIGHTS = {"eps": (1, -1), "Delta": (1, 0), "distance": (0, 1)}
-PLAIN = [name for name in families.NAMES if name != "rotated"]
+SIZES = {"dim", "tasks", "seed"}
+PLAIN = [
+    name
+    for name in families.NAMES
+    if name != "rotated" and inspect.signature(getattr(families, name)).parameters.keys() >= SIZES
+]
 BATCHES = {"D_in": 3, "D_o": 2, "D_h": 2}
 
 

@@ -149,6 +149,10 @@ REFUSALS = {
     "quadratic: distance": (lambda: families.quadratic(distance=0), "distance must be finite"),
     "rotated: of": (lambda: families.rotated(of="rotated"), "of must be one of algebraic_tail, cosine, quadratic"),
     "rotated: rho": (lambda: families.rotated(of="quadratic"), "rho must be 0 for quadratic tasks"),
+    "rotated: options": (
+        lambda: families.rotated(of="algebraic_tail", options={"q": 0.5}),
+        r"q must lie in \(1, 100\] for algebraic tails, got 0.5",
+    ),
     "turned: shape": (lambda: families.cosine(dim=3).turned_by(np.eye(2)), r"Q must be an orthogonal matrix of shape"),
     "turned: stretched": (lambda: families.cosine(dim=2).turned_by(2 * np.eye(2)), "Q must be an orthogonal matrix"),
     "turned: kernels": (lambda: _foreign().turned_by(np.eye(2)), "only a family with the kernels of simulations.separ"),
