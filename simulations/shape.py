@@ -3,10 +3,10 @@
 psi is even and not negative, and |psi''| is largest at 0. omega and A follow from L = A omega^2 sup|psi''| and
 rho = A omega^3 sup|psi'''|, both attained: THEORY.md section 5.
 
-sigma^2 is split between tilts b_i and shifts c_ij = +-theta/omega. In each coordinate n // 2 tasks are shifted to one
-side and the others to the other, and the tilts have mean zero on each side, so the two parts add up. A law with two
-values has variance 4 p (1 - p) (half their distance)^2, so the shifts give
-    4 p (1 - p) (A omega)^2 D(t)^2,   D(t) = (psi'(t + theta) - psi'(t - theta))/2,   p = (n // 2)/n,
+sigma^2 is split between tilts b_i and shifts c_ij = +-theta/omega. In each coordinate n // 2 tasks are shifted down and
+the others up, and the tilts have mean zero on each side, so the two parts add up. A law with two values has variance
+4 p (1 - p) (half their distance)^2, so the shifts give
+    4 p (1 - p) (A omega)^2 D(t)^2,   D(t) = (psi'(t + theta) - psi'(t - theta))/2,   p = 1 - (n // 2)/n,
 in each coordinate, t = omega u. |D| is largest at t = 0, where it is |psi'(theta)|, for every theta up to the place t_0
 at which |psi'| first peaks (`simulations.extremes`): sigma is attained at u = 0 in all coordinates at once.
 """
@@ -146,12 +146,13 @@ class Shape:
         A = L / (omega**2 * self.bend)
         shared = np.array([A, omega, *self.numbers])
         generator = np.random.Generator(np.random.Philox(seed))
-        p = (n // 2) / n
+        p = (n - n // 2) / n
         most = math.sqrt(4 * p * (1 - p) * d) * A * omega * self._steepness(self.steepest)
         share = _shift_share(name, shift_share, n, sigma, most)
         theta = self._shift(math.sqrt(share) * sigma / most) if share else 0.0
-        sides = np.where(np.arange(n) < n // 2, 1.0, -1.0) * bool(share)
-        sides = generator.permuted(np.tile(sides[:, None], (1, d)), axis=0)
+        sides = np.zeros((n, d))
+        if share or n > 2:
+            sides = generator.permuted(np.tile(np.where(np.arange(n) % 2, -1.0, 1.0)[:, None], (1, d)), axis=0)
         b = tilts(generator, sides, math.sqrt(1 - share) * sigma)
         start = generator.uniform(*self.start, d) * generator.choice([-1.0, 1.0], d) / omega
         family = Family(
@@ -223,14 +224,15 @@ def check_spread(n: int, sigma: float) -> None:
 
 def tilts(generator: np.random.Generator, sides: np.ndarray, spread: float) -> np.ndarray:
     """(tasks, d) tilts with mean zero on each side, and root mean square norm `spread` over the tasks."""
-    drawn = generator.standard_normal(sides.shape)
+    n, d = sides.shape
+    drawn = np.zeros((n, d))
     if spread == 0:
-        return np.zeros(sides.shape)
-    for _ in range(2):
-        for side in np.unique(sides):
-            here = sides == side
-            drawn -= here * (drawn * here).sum(axis=0) / np.maximum(here.sum(axis=0), 1)
-    return drawn * (spread / math.sqrt((drawn**2).sum() / len(drawn)))
+        return drawn
+    for j in range(d):
+        basis, weights, _ = np.linalg.svd(np.stack([np.ones(n), sides[:, j]], axis=1), full_matrices=True)
+        rank = int((weights > 1e-9).sum())
+        drawn[:, j] = basis[:, rank:] @ generator.standard_normal(n - rank)
+    return drawn * spread / math.sqrt((drawn**2).sum() / n)
 
 
 def around_wells(family: Family, alpha: float, wide: float, steepness: float) -> tuple[np.ndarray, float]:

@@ -45,7 +45,7 @@ def _reference_tasks(family):
     L, rho = NOISE["L"], NOISE["rho"]
     if family.name == "cosine":
         return [reference.Cosine(L, rho, c, b) for c, b in zip(*family.table, strict=True)]
-    return [reference.Ramp(L, rho, 1.1 * 0.3, tilt) for tilt in family.table[1][:, 1]]
+    return [reference.Ramp(L, rho, 1.1 * 0.3, tilt) for tilt in (NOISE["sigma"], -NOISE["sigma"])]
 
 
 def _reference_step(asked, problem):

@@ -108,7 +108,7 @@ def resisting_ramp(
         seed: of the tilts.
 
     Returns:
-        The family; tilts of the wells carry sigma.
+        The family; tilts of the wells carry sigma, that of the first task and well upward.
 
     Raises:
         ValueError: an argument out of its range.
@@ -133,7 +133,8 @@ def resisting_ramp(
     height = Delta / (s * tau)
     table = np.zeros((2, n, d))
     table[0, :, 0] = s
-    table[1, :, 1:] = tilts(np.random.Generator(np.random.Philox(seed)), np.zeros((n, d - 1)), sigma)
+    drawn = tilts(np.random.Generator(np.random.Philox(seed)), np.zeros((n, d - 1)), sigma)
+    table[1, :, 1:] = drawn * np.copysign(1.0, drawn[0, 0])
     start = np.zeros(d)
     start[0] = -tau * (height + math.log(-math.expm1(-height)))
     return Family(
