@@ -49,17 +49,19 @@ def meta_gradient(family: Family, w: np.ndarray, alpha: float) -> np.ndarray:
 def gap(family: Family, alpha: float) -> float:
     """Delta = F(w_0) - inf F: survey 4.1, assumption 1.
 
-    Never below the true gap, but for rounding: each coordinate's part of F is searched over one period by branch and
-    bound. Between two nodes at distance h it lies above the lower one less h^2/8 times a Lipschitz constant of its
-    slope; cells that cannot hold the minimum are dropped and the others halved.
+    Never below the true gap, but for rounding: where its infimum is not known in closed form, each coordinate's part
+    of F is searched by branch and bound over intervals that hold a minimiser. Between two nodes at distance h it lies
+    above the lower one less h^2/8 times a Lipschitz constant of its slope; cells that cannot hold the minimum are
+    dropped and the others halved.
 
     Raises:
         ValueError: the family is not separable.
     """
-    formula = _formula(family, "gap")
+    formula, family = _formula(family, "gap"), family.unturned
+    floors = formula.floors(family, alpha)
     return sum(
         _part(family, alpha, family.start[j : j + 1], j)[0]
-        - (_floor(family, alpha, j) if math.isnan(formula.floors[j]) else formula.floors[j])
+        - (_floor(family, alpha, j) if math.isnan(floors[j]) else floors[j])
         for j in range(family.dim)
     )
 
@@ -80,7 +82,10 @@ def _part(family: Family, alpha: float, u: np.ndarray, j: int) -> np.ndarray:
 def _floor(family: Family, alpha: float, j: int) -> float:
     """A lower bound of coordinate j's part of F, tight to rounding."""
     L, rho = real(family.constants.L), real(family.constants.rho)
-    left, width = np.linspace(0.0, family.formula.period, _CELLS, endpoint=False, retstep=True)
+    lefts, length = family.formula.windows(family, alpha)
+    cells = -(-_CELLS // lefts.shape[1])
+    width = length / cells
+    left = (lefts[j, :, None] + width * np.arange(cells)).ravel()
     steepest = np.abs(family.formula.slope(left, *family.table[:, :, j, None], family.shared)).max() + L * width
     a = alpha * L
     smoothness = (1 + a) ** 2 * L + (1 + a) * rho * alpha * steepest
@@ -150,6 +155,10 @@ def moments(
         ValueError: w has the wrong shape, or neither way is open.
     """
     w = family.point(w)
+    if family.turned:
+        Q = family.rotation
+        inner = moments(family.unturned, Q @ w, alpha, D_in, D_o, D_h)
+        return Moments(inner.mean @ Q, inner.second, inner.bias @ Q)
     D_in, D_o, D_h = (math.inf if samples is None else samples for samples in (D_in, D_o, D_h))
     variance = real(family.constants.sigma_tilde) ** 2 / family.dim
     how = family.outer_moments or outer_moments

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Literal
 
 import numpy as np
 
+from simulations import separable
 from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
 from simulations.noise import gaussian_gradients, isotropic_products
 from theory import Constants
+from theory.certify import Certificate
 from theory.rationals import Number, exact
 
 Standing = Literal["attained", "safe"]
+_ORTHOGONAL = 1e-12
 
 
 @compiled(types.void(TASKS, MATRIX, PICKS, VECTOR))
@@ -38,15 +41,24 @@ class Formula:
     """One coordinate of a separable task, as functions of (u, *parameters, shared) on scalars or arrays.
 
     value, slope, curvature: the formula and its two derivatives.
-    floors: (d,) the infimum of each coordinate's part of F where it is known, NaN where one period must be searched.
-    period: of the coordinates whose floor is NaN.
+    floors: (family, alpha) -> (d,), the infimum of each coordinate's part of F, NaN where it must be searched for.
+    windows: (family, alpha) -> left ends (d, k) and a length: one of these k intervals holds a minimiser of a
+        coordinate's part of F. Asked only where a floor is NaN.
     """
 
     value: Callable
     slope: Callable
     curvature: Callable
-    floors: np.ndarray
-    period: float
+    floors: Callable
+    windows: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The infimum of f = E_i f_i, which is F at alpha = 0, and a point (d,) that has it, None if it is at infinity."""
+
+    value: float
+    point: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +69,7 @@ class Family:
         name: of the file that builds it.
         kernels: (values, gradients, products), callbacks as in `simulations.kernels.Tasks`.
         table: (parameters, tasks, d).
-        shared: (m,) parameters all tasks have in common.
+        shared: (m,) parameters all tasks have in common; where the family is turned, then the entries of `rotation`.
         probabilities: (tasks,), of the law p.
         constants: L, rho, sigma, sigma_tilde, sigma_H, and Delta at alpha = 0 where it is known.
         standing: of each constant, whether it is attained (an equality) or safe (an upper bound).
@@ -66,6 +78,12 @@ class Family:
         formula: the one-coordinate formula of a separable family, else None.
         outer_moments: (family, w, alpha, variance) -> E h_i and E h_i^2, each (tasks, d), with normal inner noise of
             this variance a coordinate, where a closed form exists; else None.
+        turned: whether the formula is one of u = Q w instead of w; `rotation` is this Q.
+        minimum: of f = E_i f_i where it is known, else None.
+        rate_exponent: the p of T(eps) ~ eps^p for full batches, THEORY.md section 5; None where T grows like
+            log(1/eps) only.
+        seen: of each safe constant, the largest value a search has seen: a lower bound of the true one.
+        proof: replays the proof that the constants stand as `standing` says, where there is one.
     """
 
     name: str
@@ -79,6 +97,11 @@ class Family:
     expression: Callable
     formula: Formula | None = None
     outer_moments: Callable | None = None
+    turned: bool = False
+    minimum: Minimum | None = None
+    rate_exponent: float | None = None
+    seen: Mapping[str, float] = field(default_factory=dict)
+    proof: Callable[[], Certificate] | None = None
 
     @property
     def size(self) -> int:
@@ -89,6 +112,51 @@ class Family:
     def dim(self) -> int:
         """Dimension d of w."""
         return self.table.shape[2]
+
+    @property
+    def rotation(self) -> np.ndarray | None:
+        """The orthogonal Q (d, d) of a turned family, else None."""
+        return self.shared[-(self.dim**2) :].reshape(self.dim, self.dim) if self.turned else None
+
+    @property
+    def unturned(self) -> Family:
+        """The same tasks as functions of u = Q w: separable, where the formula is."""
+        if not self.turned:
+            return self
+        Q, shared = self.rotation, self.shared[: -(self.dim**2)]
+        minimum = self.minimum
+        if minimum and minimum.point is not None:
+            minimum = replace(minimum, point=Q @ minimum.point)
+        return replace(self, turned=False, shared=shared, start=Q @ self.start, minimum=minimum)
+
+    def turned_by(self, Q: np.ndarray) -> Family:
+        """The tasks w -> f_i(Q w), with the same constants; the start is turned back.
+
+        Raises:
+            ValueError: Q is not an orthogonal matrix (d, d), or the family's kernels know no rotation.
+        """
+        Q = np.array(Q, dtype=float)
+        if Q.shape != (self.dim, self.dim) or np.abs(Q @ Q.T - np.eye(self.dim)).max() > _ORTHOGONAL:
+            raise ValueError(f"Q must be an orthogonal matrix of shape ({self.dim}, {self.dim})")
+        if self.formula is None or not isinstance(self.kernels, separable.Rows):
+            raise ValueError(f"only a family with the kernels of simulations.separable can be turned, not {self.name}")
+        base = self.unturned
+        Q = Q if not self.turned else self.rotation @ Q
+        minimum = base.minimum
+        if minimum and minimum.point is not None:
+            minimum = replace(minimum, point=Q.T @ minimum.point)
+        shared = np.concatenate([base.shared, Q.ravel()])
+        return replace(base, turned=True, shared=shared, start=Q.T @ base.start, minimum=minimum)
+
+    def certificate(self) -> Certificate:
+        """The proof of the family's constants, replayed.
+
+        Raises:
+            ValueError: the family brings no proof.
+        """
+        if self.proof is None:
+            raise ValueError(f"the {self.name} family brings no proof of its constants")
+        return self.proof()
 
     @cached_property
     def tasks(self) -> Tasks:
@@ -107,12 +175,16 @@ class Family:
         return Law(self.probabilities, np.cumsum(self.probabilities), np.arange(self.size))
 
     def started_at(self, w: np.ndarray) -> Family:
-        """The same tasks with another start.
+        """The same tasks with another start, and its Delta where the infimum is known.
 
         Raises:
             ValueError: w does not have shape (d,).
         """
-        return replace(self, start=self.point(w))
+        w, constants = self.point(w), self.constants
+        if constants.Delta is not None:
+            Delta = max(0.0, float(self.probabilities @ self.values(w)) - self.minimum.value)
+            constants = replace(constants, Delta=Delta)
+        return replace(self, start=w, constants=constants)
 
     def point(self, w: np.ndarray, name: str = "w") -> np.ndarray:
         """`w` as a float vector of the right length.

@@ -28,6 +28,7 @@ from llvmlite import ir
 from numba import types
 from numba.core.errors import NumbaExperimentalFeatureWarning
 from numba.extending import intrinsic
+from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401
 
 _SOURCES = Path(__file__).parent
 _KEEP_DAYS = 30
@@ -138,6 +139,30 @@ def _helper(kernel: object, xp: ModuleType) -> Callable:
 
 def _is_kernel(helper: object) -> bool:
     return callable(helper) and type(helper).__module__.startswith("numba.")
+
+
+def specialised(template: Callable, **names: object) -> Callable:
+    """The source of `template` with these values for names it leaves open: inlined helpers and whole numbers.
+
+    The result is a function for `callback` or `inlined`. Numba keeps compiled code under a function's name alone, so
+    the name ends in a digest of what was filled in, the files of the helpers included.
+    """
+    digest = hashlib.sha256(template.__qualname__.encode())
+    for name, value in sorted(names.items()):
+        plain = getattr(value, "py_func", None)
+        digest.update(f"{name} {plain.__qualname__ if plain else value}\0".encode())
+        if plain:
+            digest.update(_file_of(plain))
+    filled = FunctionType(template.__code__, {**template.__globals__, **names}, template.__name__)
+    filled.__qualname__ = f"{template.__qualname__}_{digest.hexdigest()[:16]}"
+    filled.__doc__ = template.__doc__
+    return filled
+
+
+def _file_of(function: Callable) -> bytes:
+    """The file a function is written in; for one typed at a prompt something new, so that no kept code is its own."""
+    path = Path(function.__code__.co_filename)
+    return path.read_bytes() if path.is_file() else os.urandom(16)
 
 
 @intrinsic

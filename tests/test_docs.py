@@ -1,0 +1,34 @@
+"""The pages of docs/ show real files, and their Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_includes_is_there(page):
+    """Every literalinclude names a file, and every path and test in backticks exists."""
+    text = page.read_text()
+    for name in re.findall(r"\{literalinclude\} (\S+)", text):
+        assert (page.parent / name).is_file(), name
+    for name in re.findall(r"`((?:tests|simulations|theory|figures)/[\w/.]+)`", text):
+        assert (DOCS.parent / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, capsys):
+    """Every block, in order, in one namespace."""
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        exec(compile(block, str(page), "exec"), names)
+    assert "every step holds" in capsys.readouterr().out
+
+
+def test_the_page_on_families_shows_the_template():
+    """The template it tells a newcomer to copy is the one that is tested."""
+    page = (DOCS / "adding_a_family.md").read_text()
+    assert "{literalinclude} ../simulations/families/_template.py" in page
