@@ -13,9 +13,10 @@ import math
 import numpy as np
 import sympy as sp
 
+from simulations import extremes, separable
 from simulations.elementary import cos, sin
 from simulations.family import Family, Formula, real
-from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
+from simulations.kernels import inlined, on_arrays
 from theory import Constants
 from theory.rationals import Number
 
@@ -38,28 +39,23 @@ def curvature(u, well, tilt, shared):
     return well * shared[0] * shared[0] * cos(shared[0] * u)
 
 
-@callback(VALUES)
-def values(points, picks, parameters, shared, out):
-    for r in range(picks.size):
-        out[r] = value(points[r, 0], parameters[0, r, 0], parameters[1, r, 0], shared)
-
-
-@callback(GRADIENTS)
-def gradients(points, picks, parameters, shared, out):
-    for r in range(picks.size):
-        out[r, 0] = slope(points[r, 0], parameters[0, r, 0], parameters[1, r, 0], shared)
-
-
-@callback(PRODUCTS)
-def products(points, vectors, picks, parameters, shared, out):
-    for r in range(picks.size):
-        out[r, 0] = curvature(points[r, 0], parameters[0, r, 0], parameters[1, r, 0], shared) * vectors[r, 0]
+KERNELS = separable.rows(value, slope, curvature, shared=1)
 
 
 def expression(row, shared, w):
     """The task as SymPy writes it."""
-    ((well,), (tilt,)), (omega,), (x,) = row, shared, w
+    ((well,), (tilt,)), omega, (x,) = row, shared[0], w
     return well * (1 - sp.cos(omega * x)) + tilt * x
+
+
+def floors(family: Family, alpha: float) -> np.ndarray:
+    """Searched for."""
+    return np.full(1, math.nan)
+
+
+def windows(family: Family, alpha: float) -> tuple[np.ndarray, float]:
+    """One period."""
+    return np.zeros((1, 1)), 2 * math.pi / family.shared[0]
 
 
 def sinc_stall(
@@ -94,7 +90,7 @@ def sinc_stall(
     likely = 0.5 if spread >= 0.5 else (1 + math.sqrt(1 - 4 * spread**2)) / 2
     return Family(
         name="sinc_stall",
-        kernels=(values, gradients, products),
+        kernels=KERNELS,
         table=np.array([[[0.0], [steep / omega]], [[-tilt], [tilt]]]),
         shared=np.array([omega]),
         probabilities=np.array([1 - likely, likely]),
@@ -102,7 +98,6 @@ def sinc_stall(
         standing=dict.fromkeys(("L", "rho", "sigma", "sigma_tilde", "sigma_H"), "attained"),
         start=np.array([math.pi / (3 * omega)]),
         expression=expression,
-        formula=Formula(
-            on_arrays(value), on_arrays(slope), on_arrays(curvature), np.full(1, np.nan), 2 * math.pi / omega
-        ),
+        formula=Formula(on_arrays(value), on_arrays(slope), on_arrays(curvature), floors, windows),
+        proof=extremes.of_the_cosine,
     )
