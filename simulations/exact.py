@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import roots_hermitenorm
 
 from simulations.family import Family, real
+from simulations.noise import Coordinate
 
 _CELLS = 1024
 _MOST_NODES = 512
@@ -95,14 +95,14 @@ def _floor(family: Family, alpha: float, j: int) -> float:
         left = np.concatenate([left, left + width])
 
 
-def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
-    """E h_i and E h_i^2 by Gauss-Hermite quadrature, nodes doubled until both settle: each (tasks, d).
+def outer_moments(family: Family, w: np.ndarray, alpha: float, inner: Coordinate) -> tuple[np.ndarray, np.ndarray]:
+    """E h_i and E h_i^2 by the rule of the inner noise, nodes doubled until both settle: each (tasks, d).
 
     Args:
         family: a separable family.
         w: (d,).
         alpha: inner step.
-        variance: of the normal inner noise, a coordinate.
+        inner: the law of a coordinate of the inner noise.
 
     Returns:
         E h_i and E h_i^2, entry by entry.
@@ -111,12 +111,11 @@ def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) 
         ValueError: the family is not separable, or the quadrature does not settle.
     """
     _formula(family, "moments")
-    centre, width = w - alpha * family.gradients(w), alpha * math.sqrt(variance)
+    centre = w - alpha * family.gradients(w)
     before, nodes = None, 8
     while nodes <= _MOST_NODES:
-        points, weights = roots_hermitenorm(nodes)
-        outer = np.array([family.gradients_at(centre - width * z) for z in points])
-        weights = weights / weights.sum()
+        points, weights = inner.rule(nodes)
+        outer = np.array([family.gradients_at(centre - alpha * x) for x in points])
         found = np.tensordot(weights, outer, 1), np.tensordot(weights, outer**2, 1)
         scale = 1e-300 + max(np.abs(part).max() for part in found)
         if before and all(np.abs(x - y).max() <= _TOLERANCE * scale for x, y in zip(before, found, strict=True)):
@@ -151,11 +150,13 @@ def moments(
     """
     w = family.point(w)
     D_in, D_o, D_h = (math.inf if samples is None else samples for samples in (D_in, D_o, D_h))
-    variance = real(family.constants.sigma_tilde) ** 2 / family.dim
+    if family.noise.gradient.moments:
+        return family.noise.gradient.moments(family, w, alpha, D_in, D_o, D_h)
+    scale = real(family.constants.sigma_tilde) / math.sqrt(family.dim)
     how = family.outer_moments or outer_moments
-    first, second = how(family, w, alpha, variance / D_in)
+    first, second = how(family, w, alpha, family.noise.gradient.law(scale, D_in, family.dim))
     shrink = 1 - alpha * family.hessian_vector_products(w, np.ones(family.dim))
     mean = family.probabilities @ (shrink * first)
     hessian_noise = (alpha * real(family.constants.sigma_H)) ** 2 / D_h
-    each = ((shrink**2 + hessian_noise) * (second + variance / D_o)).sum(axis=1)
+    each = ((shrink**2 + hessian_noise) * (second + scale**2 / D_o)).sum(axis=1)
     return Moments(mean, float(family.probabilities @ each), mean - meta_gradient(family, w, alpha))

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
-from simulations.noise import gaussian_gradients, isotropic_products
+from simulations.noise import GradientNoise, HessianNoise, Noise
+from simulations.noises import PLAIN, chosen
 from theory import Constants
 from theory.rationals import Number, exact
 
@@ -64,8 +65,9 @@ class Family:
         start: (d,), the point w_0 from which runs start.
         expression: (a task's parameters (parameters, d), shared, w) -> the task as SymPy writes it in the symbols w.
         formula: the one-coordinate formula of a separable family, else None.
-        outer_moments: (family, w, alpha, variance) -> E h_i and E h_i^2, each (tasks, d), with normal inner noise of
-            this variance a coordinate, where a closed form exists; else None.
+        outer_moments: (family, w, alpha, inner) -> E h_i and E h_i^2, each (tasks, d), with inner noise of this law a
+            coordinate (`simulations.noise.Coordinate`), where a closed form exists; else None.
+        noise: what the oracle adds to its answers.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Family:
     expression: Callable
     formula: Formula | None = None
     outer_moments: Callable | None = None
+    noise: Noise = PLAIN
 
     @property
     def size(self) -> int:
@@ -98,13 +101,26 @@ class Family:
     @cached_property
     def oracle(self) -> Oracle:
         """The noisy answers an algorithm works with."""
-        spread = np.array([real(self.constants.sigma_tilde), real(self.constants.sigma_H)])
-        return Oracle(self.tasks, gaussian_gradients, isotropic_products, spread)
+        spread = self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H))
+        return Oracle(self.tasks, self.noise.gradient.kernel, self.noise.hessian.kernel, spread)
 
     @cached_property
     def law(self) -> Law:
         """The law p of the tasks."""
         return Law(self.probabilities, np.cumsum(self.probabilities), np.arange(self.size))
+
+    def with_noise(
+        self, gradient: str | GradientNoise | None = None, hessian: str | HessianNoise | None = None
+    ) -> Family:
+        """The same tasks with another oracle; the constants stay.
+
+        Args:
+            gradient, hessian: name of a file of `simulations.noises` or what it builds; None keeps what there is.
+
+        Raises:
+            ValueError: a name is not known, or the two do not go together.
+        """
+        return replace(self, noise=chosen(self.noise, gradient, hessian))
 
     def started_at(self, w: np.ndarray) -> Family:
         """The same tasks with another start.

@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from simulations import Experiment, exact, families, run
+from simulations.noises import gaussian
 
 ALPHA = 1 / 6
 INF = math.inf
@@ -47,7 +48,7 @@ def test_closed_form_is_what_quadrature_finds(D_in):
 def test_quadrature_is_what_adaptive_integration_finds(family):
     """E h and E h^2 of every task and coordinate against the normal density integrated by SciPy."""
     variance, w = 0.3, _points(family, 1)[0]
-    first, second = exact.outer_moments(family, w, ALPHA, variance)
+    first, second = exact.outer_moments(family, w, ALPHA, gaussian().law(math.sqrt(variance), 1, 1))
     centre, width = w - ALPHA * family.gradients(w), ALPHA * math.sqrt(variance)
 
     def outer(z, i, j):

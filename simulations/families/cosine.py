@@ -16,6 +16,7 @@ import sympy as sp
 from simulations.elementary import cos, sin
 from simulations.family import Family, Formula, positive_integer, real
 from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
+from simulations.noise import Coordinate
 from theory import Constants
 from theory.rationals import Number
 
@@ -70,14 +71,14 @@ def expression(row, shared, w):
     return sum(A * (1 - sp.cos(omega * (x - c))) + b * x for x, c, b in zip(w, shift, tilt, strict=True))
 
 
-def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
-    """E h_i and E h_i^2 in closed form: E sin(t - omega alpha xi) = exp(-omega^2 alpha^2 variance/2) sin t."""
+def outer_moments(family: Family, w: np.ndarray, alpha: float, inner: Coordinate) -> tuple[np.ndarray, np.ndarray]:
+    """E h_i and E h_i^2 in closed form: E sin(t - s X) = E cos(s X) sin t for symmetric X."""
     A, omega = family.shared
     shift, tilt = family.table
     angle = omega * (w - alpha * family.gradients(w) - shift)
-    spread = (omega * alpha) ** 2 * variance
-    wave = A * omega * math.exp(-spread / 2) * np.sin(angle)
-    square = (A * omega) ** 2 * (1 - math.exp(-2 * spread) * np.cos(2 * angle)) / 2
+    once, twice = inner.wave(omega * alpha), inner.wave(2 * omega * alpha)
+    wave = A * omega * once * np.sin(angle)
+    square = (A * omega) ** 2 * (1 - twice * np.cos(2 * angle)) / 2
     return wave + tilt, square + 2 * tilt * wave + tilt**2
 
 

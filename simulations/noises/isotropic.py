@@ -1,0 +1,29 @@
+"""Hessian noise N = sigma_H z I with z normal: (A5) with equality in both of its readings, for every batch size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from simulations.kernels import SAMPLED_PRODUCTS, callback
+from simulations.noise import HessianNoise, Strong
+from simulations.philox import add_normals
+
+
+@callback(SAMPLED_PRODUCTS)
+def products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
+    """Hessian-vector products plus sigma_H z v, one normal z a task; spread = (sigma_tilde, sigma_H)."""
+    tasks.products(points, vectors, picks, parameters, tasks.shared, out)
+    scale = spread[1] / math.sqrt(samples)
+    if scale > 0.0:
+        z = np.zeros(picks.size)
+        add_normals(z, scale, address)
+        for r in range(picks.size):
+            for j in range(vectors.shape[1]):
+                out[r, j] += z[r] * vectors[r, j]
+
+
+def isotropic() -> HessianNoise:
+    """One normal a task, the same in every direction."""
+    return HessianNoise("isotropic", products, lambda d, D: Strong(1 / D, "exact"))
