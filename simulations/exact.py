@@ -1,52 +1,44 @@
-"""F, grad F and the moments of the stochastic meta-gradient without sampling error: sums over tasks, closed forms and
-Gauss-Hermite quadrature."""
+"""F, grad F, the gap and, from `moments` and `balls`, the moments of the meta-gradient: nothing here is sampled."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from simulations.balls import Balls, balls, constant_balls
 from simulations.family import Family, real
-from simulations.noise import Coordinate
+from simulations.moments import Moments, mean_norm, moments
+from theory.rationals import Number
+
+__all__ = ["Balls", "Moments", "balls", "constant_balls", "gap", "mean_norm", "meta_gradient", "moments", "objective"]
 
 _CELLS = 1024
-_MOST_NODES = 512
 _TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True)
-class Moments:
-    """mean: E G, (d,). second: E||G||^2. bias: E G - grad F, (d,)."""
-
-    mean: np.ndarray
-    second: float
-    bias: np.ndarray
-
-
-def objective(family: Family, w: np.ndarray, alpha: float) -> float:
+def objective(family: Family, w: np.ndarray, alpha: Number) -> float:
     """F(w) = E_i f_i(w - alpha grad f_i(w)): survey (1).
 
     Raises:
         ValueError: w does not have shape (d,).
     """
-    w = family.point(w)
+    w, alpha = family.point(w), real(alpha)
     return float(family.probabilities @ family.values_at(w - alpha * family.gradients(w)))
 
 
-def meta_gradient(family: Family, w: np.ndarray, alpha: float) -> np.ndarray:
+def meta_gradient(family: Family, w: np.ndarray, alpha: Number) -> np.ndarray:
     """grad F(w) = E_i (I - alpha Hess f_i(w)) grad f_i(w - alpha grad f_i(w)), (d,): survey (5).
 
     Raises:
         ValueError: w does not have shape (d,).
     """
-    w = family.point(w)
+    w, alpha = family.point(w), real(alpha)
     outer = family.gradients_at(w - alpha * family.gradients(w))
     return family.probabilities @ (outer - alpha * family.hessian_vector_products(w, outer))
 
 
-def gap(family: Family, alpha: float) -> float:
+def gap(family: Family, alpha: Number) -> float:
     """Delta = F(w_0) - inf F: survey 4.1, assumption 1.
 
     Never below the true gap, but for rounding: each coordinate's part of F is searched over one period by branch and
@@ -56,7 +48,7 @@ def gap(family: Family, alpha: float) -> float:
     Raises:
         ValueError: the family is not separable.
     """
-    formula = _formula(family, "gap")
+    formula, alpha = _formula(family, "gap"), real(alpha)
     return sum(
         _part(family, alpha, family.start[j : j + 1], j)[0]
         - (_floor(family, alpha, j) if math.isnan(formula.floors[j]) else formula.floors[j])
@@ -93,70 +85,3 @@ def _floor(family: Family, alpha: float, j: int) -> float:
         left = left[ends - slack <= ends.min()]
         width /= 2
         left = np.concatenate([left, left + width])
-
-
-def outer_moments(family: Family, w: np.ndarray, alpha: float, inner: Coordinate) -> tuple[np.ndarray, np.ndarray]:
-    """E h_i and E h_i^2 by the rule of the inner noise, nodes doubled until both settle: each (tasks, d).
-
-    Args:
-        family: a separable family.
-        w: (d,).
-        alpha: inner step.
-        inner: the law of a coordinate of the inner noise.
-
-    Returns:
-        E h_i and E h_i^2, entry by entry.
-
-    Raises:
-        ValueError: the family is not separable, or the quadrature does not settle.
-    """
-    _formula(family, "moments")
-    centre = w - alpha * family.gradients(w)
-    before, nodes = None, 8
-    while nodes <= _MOST_NODES:
-        points, weights = inner.rule(nodes)
-        outer = np.array([family.gradients_at(centre - alpha * x) for x in points])
-        found = np.tensordot(weights, outer, 1), np.tensordot(weights, outer**2, 1)
-        scale = 1e-300 + max(np.abs(part).max() for part in found)
-        if before and all(np.abs(x - y).max() <= _TOLERANCE * scale for x, y in zip(before, found, strict=True)):
-            return found
-        before, nodes = found, 2 * nodes
-    raise ValueError(
-        f"quadrature for {family.name} does not settle with {_MOST_NODES} nodes: the inner noise is too wide"
-    )
-
-
-def moments(
-    family: Family,
-    w: np.ndarray,
-    alpha: float,
-    D_in: float | None = None,
-    D_o: float | None = None,
-    D_h: float | None = None,
-) -> Moments:
-    """The exact moments of G = (I - alpha H~_i) h~_i with i ~ p: survey (6), of which (7) and (8) speak.
-
-    Args:
-        family: a separable family with normal gradient noise and isotropic Hessian noise.
-        w: (d,).
-        alpha: inner step.
-        D_in, D_o, D_h: batch sizes, None or math.inf for an exact oracle.
-
-    Returns:
-        Moments, from a closed form where the family has one, else by quadrature.
-
-    Raises:
-        ValueError: w has the wrong shape, or neither way is open.
-    """
-    w = family.point(w)
-    D_in, D_o, D_h = (math.inf if samples is None else samples for samples in (D_in, D_o, D_h))
-    if family.noise.gradient.moments:
-        return family.noise.gradient.moments(family, w, alpha, D_in, D_o, D_h)
-    scale = real(family.constants.sigma_tilde) / math.sqrt(family.dim)
-    how = family.outer_moments or outer_moments
-    first, second = how(family, w, alpha, family.noise.gradient.law(scale, D_in, family.dim))
-    shrink = 1 - alpha * family.hessian_vector_products(w, np.ones(family.dim))
-    mean = family.probabilities @ (shrink * first)
-    hessian_noise = (alpha * real(family.constants.sigma_H)) ** 2 / D_h
-    each = ((shrink**2 + hessian_noise) * (second + scale**2 / D_o)).sum(axis=1)
-    return Moments(mean, float(family.probabilities @ each), mean - meta_gradient(family, w, alpha))

@@ -85,6 +85,7 @@ class Experiment:
             samples = getattr(self, name)
             if samples is not None and not (isinstance(samples, Real) and samples >= 1):
                 raise ValueError(f"{name} must be at least 1, or None for an exact oracle, got {samples!r}")
+            self.family.noise.samples(name, samples)
         if self.D_step is not None and self.B_step is None:
             raise ValueError("D_step needs a B_step: without one the step size uses the exact mean over tasks")
         if not (0 <= exact(self.alpha, "alpha") < math.inf):

@@ -10,7 +10,20 @@ from typing import Literal
 
 import numpy as np
 
-from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
+from simulations.kernels import (
+    GRADIENTS,
+    MATRIX,
+    PICKS,
+    PRODUCTS,
+    TABLE,
+    VALUES,
+    VECTOR,
+    Law,
+    Oracle,
+    Tasks,
+    compiled,
+    types,
+)
 from simulations.noise import GradientNoise, HessianNoise, Noise
 from simulations.noises import PLAIN, chosen
 from theory import Constants
@@ -19,19 +32,19 @@ from theory.rationals import Number, exact
 Standing = Literal["attained", "safe"]
 
 
-@compiled(types.void(TASKS, MATRIX, PICKS, VECTOR))
-def _values(tasks, points, picks, out):
-    tasks.values(points, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(VALUES), MATRIX, PICKS, TABLE, VECTOR, VECTOR))
+def _values(kernel, points, picks, table, shared, out):
+    kernel(points, picks, table, shared, out)
 
 
-@compiled(types.void(TASKS, MATRIX, PICKS, MATRIX))
-def _gradients(tasks, points, picks, out):
-    tasks.gradients(points, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(GRADIENTS), MATRIX, PICKS, TABLE, VECTOR, MATRIX))
+def _gradients(kernel, points, picks, table, shared, out):
+    kernel(points, picks, table, shared, out)
 
 
-@compiled(types.void(TASKS, MATRIX, MATRIX, PICKS, MATRIX))
-def _products(tasks, points, vectors, picks, out):
-    tasks.products(points, vectors, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(PRODUCTS), MATRIX, MATRIX, PICKS, TABLE, VECTOR, MATRIX))
+def _products(kernel, points, vectors, picks, table, shared, out):
+    kernel(points, vectors, picks, table, shared, out)
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,9 @@ class Family:
         start: (d,), the point w_0 from which runs start.
         expression: (a task's parameters (parameters, d), shared, w) -> the task as SymPy writes it in the symbols w.
         formula: the one-coordinate formula of a separable family, else None.
-        outer_moments: (family, w, alpha, inner) -> E h_i and E h_i^2, each (tasks, d), with inner noise of this law a
-            coordinate (`simulations.noise.Coordinate`), where a closed form exists; else None.
+        outer_moments: (family, centres, alpha, inner) -> E h and E h^2 for h = grad f_i(centres[i] - alpha X), entry by
+            entry, (tasks, d), with X of this law a coordinate (`simulations.noise.Coordinate`), where a closed form
+            exists; else None.
         noise: what the oracle adds to its answers.
     """
 
@@ -101,7 +115,7 @@ class Family:
     @cached_property
     def oracle(self) -> Oracle:
         """The noisy answers an algorithm works with."""
-        spread = self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H))
+        spread = self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H), self.dim)
         return Oracle(self.tasks, self.noise.gradient.kernel, self.noise.hessian.kernel, spread)
 
     @cached_property
@@ -121,6 +135,9 @@ class Family:
             ValueError: a name is not known, or the two do not go together.
         """
         return replace(self, noise=chosen(self.noise, gradient, hessian))
+
+    def __post_init__(self) -> None:
+        self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H), self.dim)
 
     def started_at(self, w: np.ndarray) -> Family:
         """The same tasks with another start.
@@ -173,7 +190,8 @@ class Family:
         vectors = np.array(v, dtype=float)
         vectors = self._rows("v", np.tile(self.point(vectors, "v"), (self.size, 1)) if vectors.ndim < 2 else vectors)
         out = np.empty_like(vectors)
-        _products(self.tasks, np.tile(self.point(w), (self.size, 1)), vectors, np.arange(self.size), out)
+        points = np.tile(self.point(w), (self.size, 1))
+        _products(self.kernels[2], points, vectors, self.law.everyone, self.table, self.shared, out)
         return out
 
     def values_at(self, points: np.ndarray) -> np.ndarray:
@@ -183,7 +201,7 @@ class Family:
             ValueError: points has another shape.
         """
         out = np.empty(self.size)
-        _values(self.tasks, self._rows("points", points), np.arange(self.size), out)
+        _values(self.kernels[0], self._rows("points", points), self.law.everyone, self.table, self.shared, out)
         return out
 
     def gradients_at(self, points: np.ndarray) -> np.ndarray:
@@ -193,7 +211,7 @@ class Family:
             ValueError: points has another shape.
         """
         out = np.empty((self.size, self.dim))
-        _gradients(self.tasks, self._rows("points", points), np.arange(self.size), out)
+        _gradients(self.kernels[1], self._rows("points", points), self.law.everyone, self.table, self.shared, out)
         return out
 
     def _rows(self, name: str, rows: np.ndarray) -> np.ndarray:
@@ -212,7 +230,7 @@ def real(value: Number) -> float:
     Raises:
         ValueError: it is no number.
     """
-    return float(exact(value))
+    return float(value) if isinstance(value, float) and value == value else float(exact(value))
 
 
 def positive_integer(name: str, value: int) -> int:

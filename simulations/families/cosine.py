@@ -71,14 +71,16 @@ def expression(row, shared, w):
     return sum(A * (1 - sp.cos(omega * (x - c))) + b * x for x, c, b in zip(w, shift, tilt, strict=True))
 
 
-def outer_moments(family: Family, w: np.ndarray, alpha: float, inner: Coordinate) -> tuple[np.ndarray, np.ndarray]:
+def outer_moments(
+    family: Family, centres: np.ndarray, alpha: float, inner: Coordinate
+) -> tuple[np.ndarray, np.ndarray]:
     """E h_i and E h_i^2 in closed form: E sin(t - s X) = E cos(s X) sin t for symmetric X."""
     A, omega = family.shared
     shift, tilt = family.table
-    angle = omega * (w - alpha * family.gradients(w) - shift)
+    sine = np.sin(omega * (centres - shift))
     once, twice = inner.wave(omega * alpha), inner.wave(2 * omega * alpha)
-    wave = A * omega * once * np.sin(angle)
-    square = (A * omega) ** 2 * (1 - twice * np.cos(2 * angle)) / 2
+    wave = A * omega * once * sine
+    square = (A * omega) ** 2 * (0.5 - twice * (0.5 - sine * sine))
     return wave + tilt, square + 2 * tilt * wave + tilt**2
 
 

@@ -26,4 +26,4 @@ def products(tasks, spread, points, vectors, picks, parameters, samples, address
 
 def isotropic() -> HessianNoise:
     """One normal a task, the same in every direction."""
-    return HessianNoise("isotropic", products, lambda d, D: Strong(1 / D, "exact"))
+    return HessianNoise("isotropic", products, strong=lambda d, D: Strong(1 / D, "exact"))
