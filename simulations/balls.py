@@ -14,9 +14,8 @@ import numpy as np
 from flint import arb, ctx, fmpq
 
 from simulations.family import Family
+from simulations.noise import PRECISION
 from theory.rationals import Number, exact
-
-_PRECISION = 128
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def balls(
     D_in: float | None = None,
     D_o: float | None = None,
     D_h: float | None = None,
-    precision: int = _PRECISION,
+    precision: int = PRECISION,
 ) -> Balls:
     """Enclosures of F, grad F, E G, E||G||^2 and their like at w.
 
@@ -117,7 +116,7 @@ def balls(
         )
 
 
-def constant_balls(family: Family, precision: int = _PRECISION) -> Mapping[str, arb]:
+def constant_balls(family: Family, precision: int = PRECISION) -> Mapping[str, arb]:
     """Enclosures of the constants of cosine tasks: L, rho, sigma, sigma_tilde, sigma_H.
 
     The variance of the slopes in coordinate j is a constant, a first and a second harmonic of omega w_j. Of two points

@@ -17,7 +17,7 @@ import numpy as np
 from flint import arb, ctx
 
 Nodes = tuple[np.ndarray, np.ndarray]
-_PRECISION = 128
+PRECISION = 128
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Coordinate:
 
     def wave(self, t: float) -> float:
         """E cos(t X)."""
-        with ctx.workprec(_PRECISION):
+        with ctx.workprec(PRECISION):
             return float(self.ball(arb(t)))
 
 
@@ -73,8 +73,8 @@ class _Kind:
             ValueError: there is no mean of D samples of this noise.
         """
         D = math.inf if D is None else float(D)
-        if not D >= 1:
-            raise ValueError(f"{name} must be at least 1, or None for an exact oracle, got {D:g}")
+        if not D > 0:
+            raise ValueError(f"{name} must be positive, or None for an exact oracle, got {D:g}")
         if self.whole and not (math.isinf(D) or (D.is_integer() and self.most >= D)):
             raise ValueError(f"{name} must be whole and at most {self.most:.0f} with {self.name} noise, got {D:.16g}")
         return D

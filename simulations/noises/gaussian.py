@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import gammaln, hyp1f1, roots_hermitenorm
+from flint import arb, ctx
+from scipy.special import roots_hermitenorm
 
 from simulations.kernels import SAMPLED_GRADIENTS, callback
-from simulations.noise import Coordinate, GradientNoise
+from simulations.noise import PRECISION, Coordinate, GradientNoise
 from simulations.philox import add_normals
-
-_FAR = 1e4
 
 
 @callback(SAMPLED_GRADIENTS)
@@ -39,20 +38,16 @@ def length(m: np.ndarray, scale: float, D: float) -> np.ndarray:
     return noncentral_chi_mean(np.linalg.norm(m, axis=1), scale / math.sqrt(D), m.shape[1])
 
 
-def noncentral_chi_mean(distance: np.ndarray, s: np.ndarray, d: int) -> np.ndarray:
-    """E||m + s z|| for ||m|| = distance and z standard normal in d dimensions.
+@np.vectorize
+def noncentral_chi_mean(distance: float, s: float, d: int) -> float:
+    """E||m + s z|| for ||m|| = distance and z standard normal in d dimensions; on numbers or arrays.
 
-    s sqrt(2) Gamma((d+1)/2)/Gamma(d/2) 1F1(-1/2; d/2; -x), x = distance^2/(2 s^2); for large x its asymptotic series in
-    1/x, whose next term is below 1e-15 from x = max(1e4, 50 d) on.
+    s sqrt(2) Gamma((d+1)/2)/Gamma(d/2) 1F1(-1/2; d/2; -distance^2/(2 s^2)), by Arb, which is safe for all arguments.
     """
-    x = distance**2 / (2 * s**2)
-    far = np.maximum(x, max(_FAR, 50.0 * d))
-    term, total = 1.0, 1.0
-    for k in range(8):
-        term = term * (k - 0.5) * (k + 0.5 - d / 2) / ((k + 1) * far)
-        total = total + term
-    near = math.exp(gammaln((d + 1) / 2) - gammaln(d / 2)) * math.sqrt(2) * hyp1f1(-0.5, d / 2, -np.minimum(x, far))
-    return np.where(x < far, s * near, distance * total)
+    with ctx.workprec(PRECISION):
+        half, s = arb(int(d)) / 2, arb(float(s))
+        x = (arb(float(distance)) / s) ** 2 / 2
+        return float(s * arb(2).sqrt() * (half + 0.5).gamma() / half.gamma() * (-x).hypgeom([arb(-1) / 2], [half]))
 
 
 def gaussian() -> GradientNoise:
