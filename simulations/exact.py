@@ -8,10 +8,21 @@ import numpy as np
 
 from simulations.balls import Balls, balls, constant_balls
 from simulations.family import Family, real
-from simulations.moments import Moments, mean_norm, moments
+from simulations.moments import Moments, hessian_variance, mean_norm, moments
 from theory.rationals import Number
 
-__all__ = ["Balls", "Moments", "balls", "constant_balls", "gap", "mean_norm", "meta_gradient", "moments", "objective"]
+__all__ = [
+    "Balls",
+    "Moments",
+    "balls",
+    "constant_balls",
+    "gap",
+    "hessian_variance",
+    "mean_norm",
+    "meta_gradient",
+    "moments",
+    "objective",
+]
 
 _CELLS = 1024
 _TOLERANCE = 1e-12

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulations.family import Family, real
-from simulations.noise import Coordinate
+from simulations.noise import Coordinate, Strong
 from theory.rationals import Number
 
 _MOST_NODES = 512
@@ -140,6 +140,18 @@ def quadrature(
     raise ValueError(
         f"quadrature for {family.name} does not settle with {_MOST_NODES} nodes: the inner noise is too wide"
     )
+
+
+def hessian_variance(family: Family, D: float = 1) -> tuple[float, Strong | None]:
+    """Both readings of the Hessian half of (A5), for a mean of D samples N.
+
+    Returns:
+        sup over unit v of E||N v||^2, which is sigma_H^2/D for every kind of noise, and E||N||_op^2, or None where that
+        is not known.
+    """
+    noise, square = family.noise.hessian, float(family.oracle.spread[1]) ** 2
+    strong = noise.strong(family.dim, noise.samples("D", D))
+    return square / D, strong and replace(strong, value=strong.value * square)
 
 
 def mean_norm(family: Family, w: np.ndarray, D: float | None = None) -> float:

@@ -85,9 +85,11 @@ class HessianNoise(_Kind):
     """Noise of Hessian-vector products; the kernel reads spread[1] = sigma_H.
 
     strong: (d, D) -> E||N||_op^2 of a mean of D samples, or None where it is not known.
+    one_matrix: whether products with several vectors at one address belong to one N.
     """
 
     strong: Callable[[int, float], Strong | None]
+    one_matrix: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

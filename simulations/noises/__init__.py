@@ -1,4 +1,8 @@
-"""Oracle noise, one kind per file: a file of this folder is registered by being here, under its own name."""
+"""Oracle noise, one kind per file: a file of this folder is registered by being here, under its own name.
+
+gaussian.py is the pattern for noise of gradients, isotropic.py for noise of Hessians; tests/test_oracles.py holds every
+kind to its law.
+"""
 
 from __future__ import annotations
 

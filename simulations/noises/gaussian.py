@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from flint import arb, ctx
 from scipy.special import roots_hermitenorm
 
 from simulations.kernels import SAMPLED_GRADIENTS, callback
-from simulations.noise import PRECISION, Coordinate, GradientNoise
+from simulations.noise import PRECISION, Coordinate, GradientNoise, Nodes
 from simulations.philox import add_normals
 
 
@@ -27,10 +28,16 @@ def law(scale: float, D: float, d: int) -> Coordinate:
     variance = scale * scale / D
 
     def rule(n):
-        points, weights = roots_hermitenorm(n)
-        return math.sqrt(variance) * points, weights / weights.sum()
+        points, weights = _hermite(n)
+        return math.sqrt(variance) * points, weights
 
     return Coordinate(variance, lambda t: (-t * t * variance / 2).exp(), rule)
+
+
+@cache
+def _hermite(n: int) -> Nodes:
+    points, weights = roots_hermitenorm(n)
+    return points, weights / weights.sum()
 
 
 def length(m: np.ndarray, scale: float, D: float) -> np.ndarray:

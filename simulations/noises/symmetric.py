@@ -72,4 +72,4 @@ def strong(d: int, D: float) -> Strong | None:
 
 def symmetric() -> HessianNoise:
     """A full symmetric matrix a task."""
-    return HessianNoise("symmetric", products, strong=strong)
+    return HessianNoise("symmetric", products, strong=strong, one_matrix=False)
