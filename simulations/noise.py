@@ -76,7 +76,8 @@ class _Kind:
         if not D > 0:
             raise ValueError(f"{name} must be positive, or None for an exact oracle, got {D:g}")
         if self.whole and not (math.isinf(D) or (D.is_integer() and self.most >= D)):
-            raise ValueError(f"{name} must be whole and at most {self.most:.0f} with {self.name} noise, got {D:.16g}")
+            top = "" if math.isinf(self.most) else f" up to {self.most:.0f}"
+            raise ValueError(f"{name} must be a whole number{top} with {self.name} noise, got {D:.16g}")
         return D
 
 

@@ -3,6 +3,7 @@
 Statistical bounds hold with probability 1 - 1e-9 by the inequality each test names; all seeds are fixed.
 """
 
+import inspect
 import itertools
 import math
 
@@ -366,16 +367,16 @@ REFUSED = {
         lambda: _family("random_feature", sigma_tilde=0),
         "sigma_tilde must be positive for random_feature",
     ),
-    "half a sign": (lambda: exact.moments(_family("rademacher"), np.zeros(3), 0.1, 2.5), "D_in must be whole"),
+    "half a sign": (lambda: exact.moments(_family("rademacher"), np.zeros(3), 0.1, 2.5), "D_in must be a whole number"),
     "half a function": (
         lambda: exact.moments(_family("random_feature"), np.zeros(3), 0.1, D_h=1.5),
-        "D_h must be whole",
+        "D_h must be a whole number",
     ),
     "more than there are addresses": (
         lambda: exact.moments(_family("student_t"), np.zeros(3), 0.1, 70_000),
-        "D_in must be whole and at most 65535",
+        "D_in must be a whole number up to 65535",
     ),
-    "a run with half a sign": (lambda: Experiment(_family("rademacher"), 0.1, D_o=1.5), "D_o must be whole"),
+    "a run with half a sign": (lambda: Experiment(_family("rademacher"), 0.1, D_o=1.5), "D_o must be a whole number"),
     "no sample": (lambda: exact.moments(_family(), np.zeros(3), 0.1, 0.0), "D_in must be positive"),
 }
 
@@ -389,8 +390,9 @@ def test_what_cannot_be_had_is_refused_in_a_sentence(ask, says):
 
 def test_noise_keywords_reach_every_family():
     """noise= and hessian_noise= are keywords of every builder, by name or as a record; None keeps what there is."""
-    for name in families.NAMES:
-        build = getattr(families, name)
+    builders = [getattr(families, name) for name in families.NAMES]
+    assert all({"noise", "hessian_noise"} <= set(inspect.signature(build).parameters) for build in builders)
+    for build in (families.cosine, families.resisting_ramp):
         plain, other = build(), build(noise=rademacher(), hessian_noise="symmetric")
         assert (plain.noise.gradient.name, plain.noise.hessian.name) == ("gaussian", "isotropic")
         assert (other.noise.gradient.name, other.noise.hessian.name) == ("rademacher", "symmetric")
