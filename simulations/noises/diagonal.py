@@ -13,7 +13,7 @@ from simulations.philox import add_normals
 
 
 @callback(SAMPLED_PRODUCTS)
-def products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
+def sampled_products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
     """Hessian-vector products plus sigma_H z v entry by entry; spread = (sigma_tilde, sigma_H)."""
     tasks.products(points, vectors, picks, parameters, tasks.shared, out)
     scale = spread[1] / math.sqrt(samples)
@@ -39,4 +39,4 @@ def strong(d: int, D: float) -> Strong:
 
 def diagonal() -> HessianNoise:
     """One normal a task and coordinate."""
-    return HessianNoise("diagonal", products, strong=strong)
+    return HessianNoise("diagonal", sampled_products, strong=strong)

@@ -15,7 +15,7 @@ from simulations.philox import add_normals
 
 
 @callback(SAMPLED_GRADIENTS)
-def gradients(tasks, spread, points, picks, parameters, samples, address, out):
+def sampled_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus normal noise; spread = (sigma_tilde, sigma_H)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
     scale = spread[0] / math.sqrt(points.shape[1] * samples)
@@ -59,4 +59,4 @@ def noncentral_chi_mean(distance: float, s: float, d: int) -> float:
 
 def gaussian() -> GradientNoise:
     """Independent normal coordinates of variance sigma_tilde^2/d a sample."""
-    return GradientNoise("gaussian", gradients, law=law, length=length, round=True)
+    return GradientNoise("gaussian", sampled_gradients, law=law, length=length, round=True)

@@ -12,7 +12,7 @@ from simulations.philox import add_normals
 
 
 @callback(SAMPLED_PRODUCTS)
-def products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
+def sampled_products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
     """Hessian-vector products plus sigma_H z v, one normal z a task; spread = (sigma_tilde, sigma_H)."""
     tasks.products(points, vectors, picks, parameters, tasks.shared, out)
     scale = spread[1] / math.sqrt(samples)
@@ -26,4 +26,4 @@ def products(tasks, spread, points, vectors, picks, parameters, samples, address
 
 def isotropic() -> HessianNoise:
     """One normal a task, the same in every direction."""
-    return HessianNoise("isotropic", products, strong=lambda d, D: Strong(1 / D, "exact"))
+    return HessianNoise("isotropic", sampled_products, strong=lambda d, D: Strong(1 / D, "exact"))

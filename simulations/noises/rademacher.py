@@ -85,7 +85,7 @@ def deviation(D, element, address):
 
 
 @callback(SAMPLED_GRADIENTS)
-def gradients(tasks, spread, points, picks, parameters, samples, address, out):
+def sampled_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus the mean of signs; spread = (sigma_tilde, sigma_H)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
     scale = spread[0] / math.sqrt(points.shape[1])
@@ -138,4 +138,4 @@ def length(m: np.ndarray, scale: float, D: float) -> np.ndarray:
 
 def rademacher() -> GradientNoise:
     """Independent signs times sigma_tilde/sqrt(d), one a coordinate and sample."""
-    return GradientNoise("rademacher", gradients, whole=True, most=2**53, law=law, length=length)
+    return GradientNoise("rademacher", sampled_gradients, whole=True, most=2**53, law=law, length=length)

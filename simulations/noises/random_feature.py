@@ -52,7 +52,7 @@ def wave(point, direction, row, kappa, phases):
 
 
 @callback(SAMPLED_GRADIENTS)
-def gradients(tasks, spread, points, picks, parameters, samples, address, out):
+def sampled_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus the mean of D random functions' gradients; spread = (sigma_tilde, sigma_H, kappa)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
     if spread[0] == 0.0 or samples == np.inf:
@@ -67,7 +67,7 @@ def gradients(tasks, spread, points, picks, parameters, samples, address, out):
 
 
 @callback(SAMPLED_PRODUCTS)
-def products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
+def sampled_products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
     """Hessian-vector products plus the mean of D random functions' products; spread = (sigma_tilde, sigma_H, kappa)."""
     tasks.products(points, vectors, picks, parameters, tasks.shared, out)
     if spread[1] == 0.0 or samples == np.inf:
@@ -153,14 +153,14 @@ def random_feature() -> GradientNoise:
     """Gradients and Hessians of random cosines."""
     hessians = HessianNoise(
         "random_feature",
-        products,
+        sampled_products,
         whole=True,
         most=_MOST,
         strong=lambda d, D: Strong(d / D, "exact" if D == 1 or d == 1 else "bound"),
     )
     return GradientNoise(
         "random_feature",
-        gradients,
+        sampled_gradients,
         whole=True,
         most=_MOST,
         parameters=parameters,

@@ -41,7 +41,7 @@ def gamma(shape, row, rows, address):
 
 
 @callback(SAMPLED_GRADIENTS)
-def gradients(tasks, spread, points, picks, parameters, samples, address, out):
+def sampled_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus the mean of t vectors; spread = (sigma_tilde, sigma_H, nu)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
     if spread[0] == 0.0 or samples == np.inf:
@@ -119,7 +119,7 @@ def student_t(nu: float = 4.0) -> GradientNoise:
         raise ValueError(f"nu must be finite and above 2, where Student's t has a variance, got {nu}")
     return GradientNoise(
         "student_t",
-        gradients,
+        sampled_gradients,
         whole=True,
         most=MOST_LANES,
         parameters=lambda sigma_tilde, sigma_H, d: (nu,),

@@ -22,7 +22,7 @@ _STEPS, _EVERY, _LARGEST = 200, 20, 64
 
 
 @callback(SAMPLED_PRODUCTS)
-def products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
+def sampled_products(tasks, spread, points, vectors, picks, parameters, samples, address, out):
     """Hessian-vector products plus N v; spread = (sigma_tilde, sigma_H)."""
     tasks.products(points, vectors, picks, parameters, tasks.shared, out)
     rows, d = vectors.shape
@@ -72,4 +72,4 @@ def strong(d: int, D: float) -> Strong | None:
 
 def symmetric() -> HessianNoise:
     """A full symmetric matrix a task."""
-    return HessianNoise("symmetric", products, strong=strong, one_matrix=False)
+    return HessianNoise("symmetric", sampled_products, strong=strong, one_matrix=False)
