@@ -134,6 +134,19 @@ def _(scale, block, out):
 
 
 @inlined
+def add_product(left, right, out):
+    """out += left right, entry by entry."""
+    ours, others, theirs = left.ravel(), right.ravel(), out.ravel()
+    for e in range(ours.size):
+        theirs[e] += ours[e] * others[e]
+
+
+@array_form(add_product)
+def _(left, right, out):
+    out += left * right
+
+
+@inlined
 def shift_rows(start, sign, scales, rows, out):
     """out[r] = start[r] + sign scales[r] rows[r]; out may be start or rows."""
     for r in range(scales.size):

@@ -91,6 +91,7 @@ class Experiment:
             samples = getattr(self, name)
             if samples is not None and not (isinstance(samples, Real) and samples >= 1):
                 raise ValueError(f"{name} must be at least 1, or None for an exact oracle, got {samples!r}")
+            self.family.noise.samples(name, samples)
         if self.D_step is not None and self.B_step is None:
             raise ValueError("D_step needs a B_step: without one the step size uses the exact mean over tasks")
         if not (0 <= exact(self.alpha, "alpha") < math.inf):
@@ -126,8 +127,9 @@ class Experiment:
     def digest(self) -> str:
         """A fingerprint of everything a run depends on but the engine and the values of a step function."""
         family = self.family
-        digest = hashlib.sha256(repr((family.name, family.constants, dict(self.options.shown))).encode())
-        for array in (family.table, family.shared, family.probabilities, family.start):
+        noise = family.noise.gradient.name, family.noise.hessian.name
+        digest = hashlib.sha256(repr((family.name, noise, family.constants, dict(self.options.shown))).encode())
+        for array in (family.table, family.shared, family.probabilities, family.start, family.oracle.spread):
             digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         skipped = ("family", "engine", "method_options", *(("step",) if callable(self.step) else ()))
         for name in (each.name for each in fields(self) if each.name not in skipped):

@@ -11,8 +11,22 @@ from typing import Literal
 import numpy as np
 
 from simulations import separable
-from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
-from simulations.noise import gaussian_gradients, isotropic_products
+from simulations.kernels import (
+    GRADIENTS,
+    MATRIX,
+    PICKS,
+    PRODUCTS,
+    TABLE,
+    VALUES,
+    VECTOR,
+    Law,
+    Oracle,
+    Tasks,
+    compiled,
+    types,
+)
+from simulations.noise import GradientNoise, HessianNoise, Noise
+from simulations.noises import PLAIN, chosen
 from theory import Constants
 from theory.certify import Certificate
 from theory.rationals import Number, exact
@@ -21,19 +35,19 @@ Standing = Literal["attained", "safe"]
 _ORTHOGONAL = 1e-12
 
 
-@compiled(types.void(TASKS, MATRIX, PICKS, VECTOR))
-def _values(tasks, points, picks, out):
-    tasks.values(points, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(VALUES), MATRIX, PICKS, TABLE, VECTOR, VECTOR))
+def _values(kernel, points, picks, table, shared, out):
+    kernel(points, picks, table, shared, out)
 
 
-@compiled(types.void(TASKS, MATRIX, PICKS, MATRIX))
-def _gradients(tasks, points, picks, out):
-    tasks.gradients(points, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(GRADIENTS), MATRIX, PICKS, TABLE, VECTOR, MATRIX))
+def _gradients(kernel, points, picks, table, shared, out):
+    kernel(points, picks, table, shared, out)
 
 
-@compiled(types.void(TASKS, MATRIX, MATRIX, PICKS, MATRIX))
-def _products(tasks, points, vectors, picks, out):
-    tasks.products(points, vectors, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(PRODUCTS), MATRIX, MATRIX, PICKS, TABLE, VECTOR, MATRIX))
+def _products(kernel, points, vectors, picks, table, shared, out):
+    kernel(points, vectors, picks, table, shared, out)
 
 
 @dataclass(frozen=True)
@@ -76,14 +90,16 @@ class Family:
         start: (d,), the point w_0 from which runs start.
         expression: (a task's parameters (parameters, d), shared, w) -> the task as SymPy writes it in the symbols w.
         formula: the one-coordinate formula of a separable family, else None.
-        outer_moments: (family, w, alpha, variance) -> E h_i and E h_i^2, each (tasks, d), with normal inner noise of
-            this variance a coordinate, where a closed form exists; else None.
+        outer_moments: (family, centres, alpha, inner) -> E h and E h^2 for h = grad f_i(centres[i] - alpha X), entry by
+            entry, (tasks, d), with X of this law a coordinate (`simulations.noise.Coordinate`), where a closed form
+            exists; else None.
         turned: whether the formula is one of u = Q w instead of w; `rotation` is this Q.
         minimum: of f = E_i f_i where it is known, else None.
         rate_exponent: the p of T(eps) ~ eps^p for full batches, THEORY.md section 5; None where T grows like
             log(1/eps) only.
         seen: of each safe constant, the largest value a search has seen: a lower bound of the true one.
         proof: replays the proof that the constants stand as `standing` says, where there is one.
+        noise: what the oracle adds to its answers.
     """
 
     name: str
@@ -102,6 +118,7 @@ class Family:
     rate_exponent: float | None = None
     seen: Mapping[str, float] = field(default_factory=dict)
     proof: Callable[[], Certificate] | None = None
+    noise: Noise = PLAIN
 
     @property
     def size(self) -> int:
@@ -166,13 +183,29 @@ class Family:
     @cached_property
     def oracle(self) -> Oracle:
         """The noisy answers an algorithm works with."""
-        spread = np.array([real(self.constants.sigma_tilde), real(self.constants.sigma_H)])
-        return Oracle(self.tasks, gaussian_gradients, isotropic_products, spread)
+        spread = self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H), self.dim)
+        return Oracle(self.tasks, self.noise.gradient.kernel, self.noise.hessian.kernel, spread)
 
     @cached_property
     def law(self) -> Law:
         """The law p of the tasks."""
         return Law(self.probabilities, np.cumsum(self.probabilities), np.arange(self.size))
+
+    def with_noise(
+        self, gradient: str | GradientNoise | None = None, hessian: str | HessianNoise | None = None
+    ) -> Family:
+        """The same tasks with another oracle; the constants stay.
+
+        Args:
+            gradient, hessian: name of a file of `simulations.noises` or what it builds; None keeps what there is.
+
+        Raises:
+            ValueError: a name is not known, or the two do not go together.
+        """
+        return replace(self, noise=chosen(self.noise, gradient, hessian))
+
+    def __post_init__(self) -> None:
+        self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H), self.dim)
 
     def started_at(self, w: np.ndarray) -> Family:
         """The same tasks with another start, and its Delta where the infimum is known.
@@ -229,7 +262,8 @@ class Family:
         vectors = np.array(v, dtype=float)
         vectors = self._rows("v", np.tile(self.point(vectors, "v"), (self.size, 1)) if vectors.ndim < 2 else vectors)
         out = np.empty_like(vectors)
-        _products(self.tasks, np.tile(self.point(w), (self.size, 1)), vectors, np.arange(self.size), out)
+        points = np.tile(self.point(w), (self.size, 1))
+        _products(self.kernels[2], points, vectors, self.law.everyone, self.table, self.shared, out)
         return out
 
     def values_at(self, points: np.ndarray) -> np.ndarray:
@@ -239,7 +273,7 @@ class Family:
             ValueError: points has another shape.
         """
         out = np.empty(self.size)
-        _values(self.tasks, self._rows("points", points), np.arange(self.size), out)
+        _values(self.kernels[0], self._rows("points", points), self.law.everyone, self.table, self.shared, out)
         return out
 
     def gradients_at(self, points: np.ndarray) -> np.ndarray:
@@ -249,7 +283,7 @@ class Family:
             ValueError: points has another shape.
         """
         out = np.empty((self.size, self.dim))
-        _gradients(self.tasks, self._rows("points", points), np.arange(self.size), out)
+        _gradients(self.kernels[1], self._rows("points", points), self.law.everyone, self.table, self.shared, out)
         return out
 
     def _rows(self, name: str, rows: np.ndarray) -> np.ndarray:
@@ -268,7 +302,7 @@ def real(value: Number) -> float:
     Raises:
         ValueError: it is no number.
     """
-    return float(exact(value))
+    return float(value) if isinstance(value, float) and value == value else float(exact(value))
 
 
 def positive_integer(name: str, value: int) -> int:

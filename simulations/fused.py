@@ -23,6 +23,7 @@ class Symbol:
     """A number of a formula under trace: kind "d" (float64) or "Q" (uint64), its name in C, and the lines so far."""
 
     __array_ufunc__ = None
+    __hash__ = object.__hash__
 
     def __init__(self, kind: str, name: str, lines: list[str]) -> None:
         self.kind, self.name, self.lines = kind, name, lines
@@ -58,6 +59,7 @@ def _operator(sign: str, flipped: bool) -> Callable:
 for _method, _sign in (
     *(("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/")),
     *(("and", "&"), ("or", "|"), ("xor", "^"), ("rshift", ">>"), ("lshift", "<<")),
+    *(("eq", "=="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")),
 ):
     setattr(Symbol, f"__{_method}__", _operator(_sign, False))
     setattr(Symbol, f"__r{_method}__", _operator(_sign, True))

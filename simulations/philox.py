@@ -14,10 +14,11 @@ from simulations.kernels import Address, array_form, float_of, inlined, one_pass
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
 MOST_STAGES = 255
+MOST_LANES = 2**16 - 1
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_0, _1, _2, _12, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 32))
+_1, _2, _12, _16, _32 = (np.uint64(n) for n in (1, 2, 12, 16, 32))
 _ONE = np.uint64(0x3FF0000000000000)
 _BELOW_ONE = 1.0 - 2.0**-53
 
@@ -123,6 +124,16 @@ def stage(role, j):
     Roles are numbers below 2**8, those of stages below 2**16.
     """
     return role + np.uint64(256 * j)
+
+
+@inlined
+def lane(address, number):
+    """The same address in one of its MOST_LANES further lanes 1, 2, ..., each with indices of its own.
+
+    Roles are numbers below 2**16.
+    """
+    role = address.role | (np.uint64(number) << _16)
+    return Address(address.seed, address.replicate, address.iteration, role)
 
 
 @inlined

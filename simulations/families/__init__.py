@@ -1,13 +1,37 @@
-"""Families of tasks, one per file: a file of this folder is registered by being here, under its own name."""
+"""Families of tasks, one per file: a file of this folder is registered by being here, under its own name.
+
+Every builder found here also takes noise= and hessian_noise=, names of files of `simulations.noises` or what those
+build.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Callable
+
+from simulations.family import Family
 
 NAMES = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
+
+def noisy(build: Callable[..., Family]) -> Callable[..., Family]:
+    """A builder of families that also takes noise= and hessian_noise=."""
+
+    @functools.wraps(build)
+    def built(*args, noise=None, hessian_noise=None, **keywords) -> Family:
+        return build(*args, **keywords).with_noise(noise, hessian_noise)
+
+    signature = inspect.signature(build)
+    keywords = ("noise", "hessian_noise")
+    added = [inspect.Parameter(keyword, inspect.Parameter.KEYWORD_ONLY, default=None) for keyword in keywords]
+    built.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])
+    return built
+
+
 for _name in NAMES:
-    globals()[_name] = getattr(importlib.import_module(f"{__name__}.{_name}"), _name)
+    globals()[_name] = noisy(getattr(importlib.import_module(f"{__name__}.{_name}"), _name))
 
 __all__ = ["NAMES", *NAMES]

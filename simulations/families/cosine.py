@@ -14,6 +14,7 @@ from simulations import extremes
 from simulations.elementary import cos, sin
 from simulations.family import Family
 from simulations.kernels import inlined
+from simulations.noise import Coordinate
 from simulations.shape import Shape, formulas
 from theory import Constants
 from theory.rationals import Number
@@ -37,14 +38,16 @@ def psi_curvature(t, shared):
     return cos(t)
 
 
-def outer_moments(family: Family, w: np.ndarray, alpha: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
-    """E h_i and E h_i^2 in closed form: E sin(t - omega alpha xi) = exp(-omega^2 alpha^2 variance/2) sin t."""
+def outer_moments(
+    family: Family, centres: np.ndarray, alpha: float, inner: Coordinate
+) -> tuple[np.ndarray, np.ndarray]:
+    """E h_i and E h_i^2 in closed form: E sin(t - s X) = E cos(s X) sin t for symmetric X."""
     A, omega = family.shared
     shift, tilt = family.table
-    angle = omega * (w - alpha * family.gradients(w) - shift)
-    spread = (omega * alpha) ** 2 * variance
-    wave = A * omega * math.exp(-spread / 2) * np.sin(angle)
-    square = (A * omega) ** 2 * (1 - math.exp(-2 * spread) * np.cos(2 * angle)) / 2
+    sine = np.sin(omega * (centres - shift))
+    once, twice = inner.wave(omega * alpha), inner.wave(2 * omega * alpha)
+    wave = A * omega * once * sine
+    square = (A * omega) ** 2 * (0.5 - twice * (0.5 - sine * sine))
     return wave + tilt, square + 2 * tilt * wave + tilt**2
 
 

@@ -80,9 +80,13 @@ def options(asked: Mapping, case: Case) -> Options:
     inner_error is ||phi - phi_i||/||grad f_i(w)|| times lambda, cg_error the solve's error in units of the first one.
 
     Raises:
-        ValueError: another option, lambda not above L, or a tolerance outside (0, 1).
+        ValueError: another option, lambda not above L, a tolerance outside (0, 1), or Hessian noise that is drawn anew
+            for every vector.
     """
     known(asked, "lambda", "tolerance")
+    noise = case.family.noise.hessian
+    if not noise.one_matrix:
+        raise ValueError(f"imaml meets one sampled Hessian many times, and {noise.name} Hessian noise cannot give it")
     alpha, L = real(case.alpha), real(case.family.constants.L)
     if alpha == 0 and "lambda" not in asked:
         raise ValueError("imaml with alpha = 0 needs a lambda in method_options: its default is 1/alpha")
