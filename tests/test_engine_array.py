@@ -4,6 +4,9 @@ import ctypes
 import dataclasses
 import subprocess
 import sys
+import tempfile
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 
 from simulations import Experiment, blocks, engine_array, families, run
-from simulations.fused import traced
-from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, inlined, on_arrays, types
+from simulations.fused import Fused, traced
+from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, inlined, on_arrays
+from simulations.kernels import types as kinds
 from simulations.methods import METHODS
 from simulations.philox import INNER, add_normals, draw_tasks, normal_pair
 
@@ -87,13 +91,13 @@ def test_a_run_goes_on_in_the_other_engine_and_divergence_is_the_same():
     assert np.isposinf(other.mean["grad_norm"].iloc[-1])
 
 
-@compiled(types.void(ADDRESS, MATRIX))
+@compiled(kinds.void(ADDRESS, MATRIX))
 def _normals(address, out):
     out[:] = 0.0
     add_normals(out, 0.7, address)
 
 
-@compiled(types.void(VECTOR, ADDRESS, PICKS))
+@compiled(kinds.void(VECTOR, ADDRESS, PICKS))
 def _tasks(cumulative, address, picks):
     draw_tasks(Law(cumulative, cumulative, picks), address, picks)
 
@@ -124,44 +128,71 @@ static double __longlong_as_double(word x) { double y; memcpy(&y, &x, 8); return
 """
 
 
-def _compiled_by_c(folder, kernel, form, arguments):
-    """What the traced lines give as a C function, compiled by the machine's own compiler, one number at a time."""
-    lines, found = traced(kernel, form)
-    kinds = [leaf for part in form for leaf in (part if isinstance(part, tuple) else (part,))]
-    names = {"d": "double", "Q": "word"}
-    inputs = ", ".join(f"{names[kind]} a{n}" for n, kind in enumerate(kinds))
-    ends = " ".join(f"out[{n}] = {each.name};" for n, each in enumerate(found))
-    (folder / "f.c").write_text(MACROS + f"void f({inputs}, double *out) {{" + "\n".join(lines) + ends + "}")
-    command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
-    subprocess.run(command, cwd=folder, check=True)
-    function = ctypes.CDLL(str(folder / "f.so")).f
-    function.argtypes = [*(ctypes.c_double if kind == "d" else ctypes.c_ulonglong for kind in kinds), ctypes.c_void_p]
-    out = np.empty((len(arguments), len(found)))
-    for row, numbers in zip(out, arguments, strict=True):
-        function(*numbers, row.ctypes.data)
-    return out
+class _ElementwiseKernel:
+    """CuPy's, by the machine's own C compiler: one pass over broadcast arrays."""
+
+    def __init__(self, inputs, outputs, operation, name, options=()):
+        assert options == ("--fmad=false",)
+        kinds = {"float64": "double", "uint64": "word"}
+        self.types = [np.dtype(each.split()[0]) for each in inputs.split(", ")]
+        self.found = [np.dtype(each.split()[0]) for each in outputs.split(", ")]
+        named = [each.split() for each in f"{inputs}, {outputs}".split(", ")]
+        places = ", ".join(f"{kinds[kind]} *p_{each}" for kind, each in named)
+        reads = " ".join(f"{kinds[kind]} {each} = p_{each}[k];" for kind, each in named)
+        writes = " ".join(f"p_{each}[k] = {each};" for _, each in named[len(self.types) :])
+        body = f"void f(word size, {places}) {{ for (word k = 0; k < size; k++) {{ {reads} {operation} {writes} }} }}"
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "f.c").write_text(MACROS + body)
+            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
+            subprocess.run(command, cwd=folder, check=True)
+            self.function = ctypes.CDLL(f"{folder}/f.so").f
+
+    def __call__(self, *arguments):
+        given = [np.ascontiguousarray(each) for each in np.broadcast_arrays(*arguments)]
+        assert [each.dtype for each in given] == self.types
+        found = [np.zeros(given[0].shape, kind) for kind in self.found]
+        pointers = [ctypes.c_void_p(each.ctypes.data) for each in (*given, *found)]
+        self.function(ctypes.c_ulonglong(given[0].size), *pointers)
+        return tuple(found) if len(found) > 1 else found[0]
 
 
-def test_fused_normals_are_the_same_bits(tmp_path):
+@pytest.fixture
+def stand_in(monkeypatch):
+    """NumPy in the place of CuPy, but for the kernels, which are compiled from the same lines."""
+    cupy = types.ModuleType("cupy")
+    vars(cupy).update({**vars(np), "__name__": "cupy", "__spec__": None})
+    cupy.ElementwiseKernel, cupy.asnumpy = _ElementwiseKernel, np.asarray
+    cupy.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return cupy
+
+
+@pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_runs_on_a_gpu_agrees_to_rounding(stand_in, method, build):
+    """Everything but the card: traced kernels, broadcasting of addresses, the way there and back."""
+    step = {"step": 0.05} if METHODS[method].smoothness is None else STEPS["sampled"]
+    asked = {"family": build(), "alpha": "1/6", "method": method, "iterations": 6, "replicates": 3, **step}
+    asked |= {"B": 3, "D_in": 2, "D_o": 3, "D_h": 2}
+    _assert_agree(*(run(Experiment(**asked, engine=name)) for name in ("cpu", "cupy")))
+
+
+def test_fused_normals_are_the_same_bits(stand_in):
     """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against NumPy."""
     address = Address(np.uint64(2**63 + 5), np.uint64(2**32 - 1), np.uint64(2**31), INNER)
-    form, indices = ("Q", Address("Q", "Q", "Q", "Q")), np.arange(50, dtype=np.uint64)
-    arguments = [(int(index), *map(int, address)) for index in indices]
-    found = _compiled_by_c(tmp_path, normal_pair, form, arguments)
-    assert_array_equal(found, np.stack(on_arrays(normal_pair)(indices, address), axis=1))
+    indices = np.arange(50, dtype=np.uint64)
+    found = Fused(normal_pair, stand_in)(indices, address)
+    assert_array_equal(found, on_arrays(normal_pair)(indices, address))
 
 
 @pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
 @pytest.mark.parametrize("name", ["value", "slope", "curvature"])
-def test_fused_formulas_of_families_are_the_same(tmp_path, build, name):
+def test_fused_formulas_of_families_are_the_same(stand_in, build, name):
     """To rounding: exp and tanh are the C library's here."""
     family = build()
-    formula = getattr(family.formula, name)
-    numbers = [(x, *column, *family.shared) for x in np.linspace(-4, 5, 40) for column in family.table[:, 0].T]
-    form = ("d",) * (1 + len(family.table)) + (("d",) * family.shared.size,)
-    found = _compiled_by_c(tmp_path, formula, form, numbers)[:, 0]
-    expected = [formula(np.array(row[0]), *row[1 : -family.shared.size], family.shared) for row in numbers]
-    assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+    formula, shared = getattr(family.formula, name), tuple(map(float, family.shared))
+    arguments = np.linspace(-4, 5, 40)[:, None, None], *family.table, shared
+    assert_allclose(Fused(formula, stand_in)(*arguments), formula(*arguments), rtol=1e-13, atol=1e-14)
 
 
 def test_what_cannot_be_fused_is_refused():
