@@ -51,11 +51,14 @@ def gap(family: Family, alpha: float) -> float:
 
     Never below the true gap, but for rounding: each coordinate's part of F is searched over one period by branch and
     bound. Between two nodes at distance h it lies above the lower one less h^2/8 times a Lipschitz constant of its
-    slope; cells that cannot hold the minimum are dropped and the others halved.
+    slope; cells that cannot hold the minimum are dropped and the others halved. A family with a floor has inf F at
+    least there, and its gap is bounded by that.
 
     Raises:
-        ValueError: the family is not separable.
+        ValueError: the family is not separable and has no floor.
     """
+    if family.floor is not None:
+        return objective(family, family.start, alpha) - family.floor
     formula = _formula(family, "gap")
     return sum(
         _part(family, alpha, family.start[j : j + 1], j)[0]

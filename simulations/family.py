@@ -67,6 +67,7 @@ class Family:
         formula: the one-coordinate formula of a separable family, else None.
         outer_moments: (family, w, alpha, inner) -> E h_i and E h_i^2, each (tasks, d), with inner noise of this law a
             coordinate (`simulations.noise.Coordinate`), where a closed form exists; else None.
+        floor: a number that no f_i goes below anywhere, where one is known, else None.
         noise: what the oracle adds to its answers.
     """
 
@@ -81,6 +82,7 @@ class Family:
     expression: Callable
     formula: Formula | None = None
     outer_moments: Callable | None = None
+    floor: float | None = None
     noise: Noise = PLAIN
 
     @property
