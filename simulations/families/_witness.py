@@ -79,11 +79,12 @@ def _task_spread(tasks: list[Rows], p: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def _starts(task: Rows, generator: np.random.Generator) -> np.ndarray:
-    """Points at which d rows drawn at random have drawn residuals: (m, d)."""
+    """The least-squares fit, and points at which d rows drawn at random have drawn residuals: (m, d)."""
     n, d = task.X.shape
     rows = generator.integers(n, size=(max(_KEPT, min(_POINTS, _ENTRIES // n)), d))
     wanted = task.y[rows] + task.scale * generator.uniform(-_FARTHEST, _FARTHEST, rows.shape)
-    return np.einsum("mjk,mk->mj", np.linalg.pinv(task.X[rows], rcond=1e-6), wanted)
+    drawn = np.einsum("mjk,mk->mj", np.linalg.pinv(task.X[rows], rcond=1e-6), wanted)
+    return np.vstack([np.linalg.lstsq(task.X, task.y)[0], drawn])
 
 
 def _climb(seen: Callable[[np.ndarray], np.ndarray], points: np.ndarray, generator: np.random.Generator) -> float:

@@ -16,7 +16,7 @@ sigma: ||grad f_i|| <= G_i = s b1 sqrt(lambda_max(A_i)), by Cauchy and Schwarz o
 sigma_tilde: max_i s b1 sqrt(tr A_i), the root of the second moment of one row's gradient s psi' x.
 sigma_H, weak reading: max_i c sqrt(lambda_max(M_i - A_i^2)) + h sqrt(lambda_max(M_i)), c = |hi + lo|/2 and
     h = (hi - lo)/2. One row's psi'' x (x . v) is the sum of (hi + lo)/2 x (x . v), of variance
-    (hi + lo)^2/4 v . (M_i - A_i^2) v, and of a part of norm at most h ||x|| |x . v|; standard deviations add up at most.
+    (hi + lo)^2/4 v . (M_i - A_i^2) v, and of a part of norm at most h ||x|| |x . v|; deviations add up at most.
 sigma_H, strong reading: the same with traces, which bounds the Frobenius norm of the noise.
 inf F >= 0, since psi >= 0.
 """
@@ -43,9 +43,12 @@ from simulations.families._rows import (
     sampled_products,
     values,
 )
+from simulations.families._witness import witnessed
 from simulations.family import Family
 from simulations.noise import GradientNoise, HessianNoise, Noise, Strong
 from theory import Constants
+
+__all__ = ["example", "regression", "witnessed"]
 
 _FITTED = 1e-9
 
@@ -156,4 +159,4 @@ def example() -> Family:
     x = generator.standard_normal((task.size, 2)) + 0.3 * task[:, None]
     y = x @ [1.0, -0.5] + 0.2 * task + generator.standard_t(3, task.size)
     frame = pd.DataFrame({"task": task, "first": x[:, 0], "second": x[:, 1], "y": y})
-    return regression(frame, target="y", task="task", scale=0.7)
+    return regression(frame, target="y", task="task", scale=0.7, start=[0.4, -0.6, 0.9])
