@@ -4,6 +4,7 @@ Gauss-Hermite quadrature."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,19 @@ _TOLERANCE = 1e-12
 
 @dataclass(frozen=True)
 class Moments:
-    """mean: E G, (d,). second: E||G||^2. bias: E G - grad F, (d,)."""
+    """What is known of G = (I - alpha H~_i) h~_i, i ~ p.
+
+    mean: E G, (d,). second: E||G||^2. bias: E G - grad F, (d,).
+    variance: E||G - E G||^2 by source, "tasks", "D_in", "D_o" and "D_h" in this order: each is what its randomness adds
+        to that of the earlier ones (law of total variance).
+    error: of `second`, as the last doubling of the nodes shows it; 0 for closed forms and finite sums.
+    """
 
     mean: np.ndarray
     second: float
     bias: np.ndarray
+    variance: Mapping[str, float] | None = None
+    error: float | None = None
 
 
 def objective(family: Family, w: np.ndarray, alpha: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Literal
@@ -68,6 +68,7 @@ class Family:
         outer_moments: (family, w, alpha, inner) -> E h_i and E h_i^2, each (tasks, d), with inner noise of this law a
             coordinate (`simulations.noise.Coordinate`), where a closed form exists; else None.
         floor: a number that no f_i goes below anywhere, where one is known, else None.
+        seen: of each safe constant, the largest value a search has seen: a lower bound of the true one.
         noise: what the oracle adds to its answers.
     """
 
@@ -83,6 +84,7 @@ class Family:
     formula: Formula | None = None
     outer_moments: Callable | None = None
     floor: float | None = None
+    seen: Mapping[str, float] = field(default_factory=dict)
     noise: Noise = PLAIN
 
     @property

@@ -16,7 +16,6 @@ from numpy.testing import assert_allclose
 from simulations import Experiment, engine_cpu, exact, families
 from simulations.families import _robust
 from simulations.families._rows import unpacked
-from simulations.families._witness import witnessed
 from simulations.families.regression import example
 from simulations.kernels import MATRIX, ORACLE, PICKS, REAL, TABLE, WORD, Address, compiled, types
 from simulations.philox import HESSIAN, INNER, at
@@ -196,8 +195,7 @@ def _choices(steps, most=4096):
 def test_search_stays_below_the_constants_and_comes_near(loss, scale):
     """A search over w exceeds none of the constants and comes within a factor of 0.7, of 0.4 for sigma."""
     family = _build(_frame((6, 9, 7, 8), noise=0.3), loss=loss, scale=scale)
-    seen = witnessed(family)
-    ratio = {name: float(getattr(seen, name)) / float(getattr(family.constants, name)) for name in NAMES}
+    ratio = {name: family.seen[name] / float(getattr(family.constants, name)) for name in NAMES}
     assert all(value <= 1 + ROUNDING for value in ratio.values()), ratio
     assert all(value >= (0.4 if name == "sigma" else 0.7) for name, value in ratio.items()), ratio
 
@@ -207,7 +205,7 @@ def test_L_is_attained_exactly_where_a_widest_task_can_be_fitted(loss):
     """Three rows for three coordinates are fitted, and the search reaches L there; one row more, and L is safe."""
     family = _build(_frame((3, 3)), loss=loss)
     assert family.standing["L"] == "attained" and family.standing["rho"] == "safe"
-    assert witnessed(family).L >= family.constants.L * (1 - REACHED)
+    assert family.seen["L"] >= family.constants.L * (1 - REACHED)
     assert _build(_frame((4, 4)), loss=loss).standing["L"] == "safe"
     line = _frame((5, 5))
     assert _build(line.assign(y=2 * line["x0"] - line["x1"]), loss=loss).standing["L"] == "attained"
@@ -284,40 +282,51 @@ def test_infinitely_many_samples_are_exact_and_one_row_is_one_row():
 
 
 def _enumerated(family, w, alpha, D_in, D_o, D_h):
-    """E G, E||G||^2 and the mean and second moment of G given ever more: every minibatch in order, one by one."""
-    mean, second = np.zeros(family.dim), 0.0
+    """E G, and E||E[G | known]||^2 as ever more is known: nothing, the task, its inner rows, its outer rows, all.
+
+    Every minibatch is gone through in order of drawing, one by one.
+    """
+    mean, squares = np.zeros(family.dim), np.zeros(5)
     for p, task in zip(family.probabilities, unpacked(family), strict=True):
-        n = len(task.y)
 
         def gradient(w, rows, task=task):
-            rows = list(rows)
             return task.slopes(w[None])[0, rows] @ task.X[rows] / len(rows)
 
         def hessian(rows, task=task):
-            rows = list(rows)
             return task.X[rows].T @ (task.bends(w[None])[0, rows, None] * task.X[rows]) / len(rows)
 
-        for inner in itertools.product(range(n), repeat=D_in):
-            x = w - alpha * gradient(w, inner)
-            for outer in itertools.product(range(n), repeat=D_o):
+        def batches(D, task=task):
+            return map(list, itertools.product(range(len(task.y)), repeat=D))
+
+        given_task = []
+        for inner in batches(D_in):
+            x, given_inner = w - alpha * gradient(w, inner), []
+            for outer in batches(D_o):
                 h = gradient(x, outer)
-                for third in itertools.product(range(n), repeat=D_h):
-                    G = h - alpha * hessian(third) @ h
-                    mean += p * G / n ** (D_in + D_o + D_h)
-                    second += p * G @ G / n ** (D_in + D_o + D_h)
-    return mean, second
+                G = np.array([h - alpha * hessian(third) @ h for third in batches(D_h)])
+                squares[4] += p * (G**2).sum() / len(G) / len(task.y) ** (D_in + D_o)
+                given_inner.append(G.mean(axis=0))
+            squares[3] += p * np.square(given_inner).sum() / len(given_inner) / len(task.y) ** D_in
+            given_task.append(np.mean(given_inner, axis=0))
+        squares[2] += p * np.square(given_task).sum() / len(given_task)
+        squares[1] += p * np.square(np.mean(given_task, axis=0)).sum()
+        mean += p * np.mean(given_task, axis=0)
+    squares[0] = mean @ mean
+    return mean, squares
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("D", [(1, 1, 1), (3, 1, 1), (1, 2, 1), (1, 1, 2)])
 def test_exact_moments_are_those_of_every_minibatch(loss, D):
-    """Multisets and covariance formulas against all ordered draws of rows, one after another."""
+    """Multisets and covariance formulas against all ordered draws of rows; the variance source by source."""
     family = _build(_frame((3, 4), seed=2), loss=loss, scale=0.7, probabilities="rows")
     w, alpha = _points(family, 1)[0], 0.3
-    found, (mean, second) = exact.moments(family, w, alpha, *D), _enumerated(family, w, alpha, *D)
+    found, (mean, squares) = exact.moments(family, w, alpha, *D), _enumerated(family, w, alpha, *D)
     assert_allclose(found.mean, mean, rtol=1e-11)
     assert_allclose(found.bias, mean - exact.meta_gradient(family, w, alpha), rtol=1e-8, atol=1e-14)
-    assert math.isclose(found.second, second, rel_tol=1e-11)
+    assert math.isclose(found.second, squares[4], rel_tol=1e-11) and found.error == 0
+    assert list(found.variance) == ["tasks", "D_in", "D_o", "D_h"]
+    assert_allclose(list(found.variance.values()), np.diff(squares), rtol=1e-9, atol=1e-14)
 
 
 def test_exact_oracles_leave_sums_over_tasks():

@@ -52,9 +52,9 @@ def moments(family: Family, w: np.ndarray, alpha: float, D_in: float, D_o: float
     means, variances = zip(*(_moments(task, w, alpha, D_in, D_o, D_h) for task in tasks), strict=True)
     mean = p @ means
     exact = p @ [_moments(task, w, alpha, math.inf, math.inf, math.inf)[0] for task in tasks]
-    variance = {"tasks": p @ ((means - mean) ** 2).sum(axis=1)}
-    variance |= dict(zip(("D_in", "D_o", "D_h"), p @ variances, strict=True))
-    return Moments(mean, float(mean @ mean + sum(variance.values())), mean - exact)
+    parts = p @ np.column_stack([((means - mean) ** 2).sum(axis=1), variances])
+    variance = dict(zip(("tasks", "D_in", "D_o", "D_h"), map(float, parts), strict=True))
+    return Moments(mean, float(mean @ mean + parts.sum()), mean - exact, variance, error=0.0)
 
 
 def _moments(task: Rows, w: np.ndarray, alpha: float, D_in: float, D_o: float, D_h: float) -> tuple[np.ndarray, tuple]:

@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from simulations.families import _robust
-from simulations.families._rows import Rows, unpacked
-from simulations.family import Family
-from theory import Constants
+from simulations.families._rows import Rows
 
+_SEED = 0
 _POINTS, _ENTRIES = 2000, 2_000_000
 _ROUNDS, _KEPT, _OFFSPRING, _SHRINK = 60, 8, 24, 0.85
 _FARTHEST = 2.5
 
 
-def witnessed(family: Family, seed: int = 0) -> Constants:
-    """The largest values found of what the constants bound, sigma_H in its weak reading.
+class Witnessed(Mapping[str, float]):
+    """The largest values found of what the constants bound, sigma_H in its weak reading; found when first asked for.
 
     The search starts where some rows, as many as w has coordinates, have residuals of the order of the scale, and
     improves the best of these points by random steps that shrink.
 
     Args:
-        family: a regression.
-        seed: of the search.
+        tasks: of one loss and scale.
+        probabilities: (tasks,).
     """
-    tasks = unpacked(family)
-    generator = np.random.Generator(np.random.Philox(seed))
-    found = dict.fromkeys(("L", "rho", "sigma_tilde", "sigma_H"), 0.0)
-    for task in tasks:
-        starts = _starts(task, generator)
-        pairs = np.hstack([starts, generator.standard_normal(starts.shape)])
-        for name, seen, points in (
-            ("L", _hessian, starts),
-            ("rho", _third, pairs),
-            ("sigma_tilde", _gradient_spread, starts),
-            ("sigma_H", _hessian_spread, starts),
-        ):
-            found[name] = max(found[name], _climb(lambda w, seen=seen, task=task: seen(task, w), points, generator))
-    together = Rows(0, tasks[0].scale, np.concatenate([t.X for t in tasks]), np.concatenate([t.y for t in tasks]))
-    starts = _starts(together, generator)
-    return Constants(sigma=_climb(lambda w: _task_spread(tasks, family.probabilities, w), starts, generator), **found)
+
+    def __init__(self, tasks: list[Rows], probabilities: np.ndarray) -> None:
+        self._tasks, self._probabilities = tasks, probabilities
+
+    def __getitem__(self, name: str) -> float:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @cached_property
+    def _found(self) -> dict[str, float]:
+        tasks, generator = self._tasks, np.random.Generator(np.random.Philox(_SEED))
+        found = dict.fromkeys(("L", "rho", "sigma", "sigma_tilde", "sigma_H"), 0.0)
+        for task in tasks:
+            starts = _starts(task, generator)
+            pairs = np.hstack([starts, generator.standard_normal(starts.shape)])
+            for name, seen, points in (
+                ("L", _hessian, starts),
+                ("rho", _third, pairs),
+                ("sigma_tilde", _gradient_spread, starts),
+                ("sigma_H", _hessian_spread, starts),
+            ):
+                found[name] = max(found[name], _climb(partial(seen, task), points, generator))
+        X, y = (np.concatenate(parts) for parts in zip(*((task.X, task.y) for task in tasks), strict=True))
+        starts = _starts(replace(tasks[0], X=X, y=y), generator)
+        return found | {"sigma": _climb(partial(_task_spread, tasks, self._probabilities), starts, generator)}
 
 
 def _hessian(task: Rows, w: np.ndarray) -> np.ndarray:

@@ -43,12 +43,10 @@ from simulations.families._rows import (
     sampled_products,
     values,
 )
-from simulations.families._witness import witnessed
+from simulations.families._witness import Witnessed
 from simulations.family import Family
 from simulations.noise import GradientNoise, HessianNoise, Noise, Strong
 from theory import Constants
-
-__all__ = ["example", "regression", "witnessed"]
 
 _FITTED = 1e-9
 
@@ -111,6 +109,7 @@ def regression(
         start=np.zeros(table.shape[2]),
         expression=expression,
         floor=0.0,
+        seen=Witnessed(tasks, p),
         noise=Noise(GradientNoise("rows", sampled_gradients, partner=rows, whole=True, moments=moments), rows),
     )
     return family if start is None else family.started_at(start)
