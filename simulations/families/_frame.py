@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_complex_dtype, is_numeric_dtype
 
-_LARGEST = 1e50
+LARGEST = 1e25
 _SPREAD = 1e-9
 
 
@@ -76,11 +76,11 @@ def _numbers(frame: pd.DataFrame, name: Hashable) -> np.ndarray:
             if not isinstance(entry, Real):
                 raise ValueError(f"column {name!r} must hold numbers, got {entry!r} in row {row!r}: encode or drop it")
     numbers = column.to_numpy(dtype=float)
-    for k in np.flatnonzero(np.abs(numbers) > _LARGEST)[:1]:
+    for k in np.flatnonzero(np.abs(numbers) > LARGEST)[:1]:
         raise ValueError(
-            f"column {name!r} must hold values of at most {_LARGEST:g}, got {numbers[k]:g} in row {frame.index[k]!r}"
+            f"column {name!r} must hold values of at most {LARGEST:g}, got {numbers[k]:g} in row {frame.index[k]!r}"
         )
-    if np.ptp(numbers) <= _SPREAD * np.abs(numbers).max():
+    if np.ptp(numbers) <= max(_SPREAD * np.abs(numbers).max(), 1 / LARGEST):
         raise ValueError(f"column {name!r} must vary over the rows, got {numbers[0]:g} in all of them")
     return numbers
 

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from simulations.families import _robust
-from simulations.families._frame import grouped
+from simulations.families._frame import LARGEST, grouped
 from simulations.families._multisets import moments
 from simulations.families._rows import (
     Rows,
@@ -87,8 +87,8 @@ def regression(
     for name, asked, known in (("loss", loss, _robust.LOSSES), ("probabilities", probabilities, ("uniform", "rows"))):
         if asked not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {asked!r}")
-    if not 0 < scale < math.inf:
-        raise ValueError(f"scale must be positive, got {scale}")
+    if not 1 / LARGEST <= scale <= LARGEST:
+        raise ValueError(f"scale must lie in [{1 / LARGEST:g}, {LARGEST:g}], got {scale}")
     X, y = grouped(frame, target, task, features, standardise, intercept)
     counts = np.array([len(rows) for rows in X])
     p = counts / counts.sum() if probabilities == "rows" else np.full(len(X), 1 / len(X))
@@ -126,13 +126,13 @@ def _constants(tasks: list[Rows], p: np.ndarray) -> tuple[Constants, float, list
     second, apart = p @ G**2, p @ G**2 + (p @ G) ** 2 - 2 * p**2 @ G**2
     weak, strong = (
         max(centre * math.sqrt(size(c)) + half * math.sqrt(size(m)) for c, m in zip(S, M, strict=True))
-        for size in (_top, np.trace)
+        for size in (_top, _trace)
     )
     constants = Constants(
         L=max(highest, -lowest) * float(widths.max()),
         rho=third / s * max(map(_top, B)),
         sigma=math.sqrt(max(0.0, min(second, apart))),
-        sigma_tilde=s * slope * math.sqrt(max(map(np.trace, A))),
+        sigma_tilde=s * slope * math.sqrt(max(map(_trace, A))),
         sigma_H=weak,
     )
     widest = tasks[int(widths.argmax())]
@@ -149,6 +149,11 @@ def _weighted(x: np.ndarray, power: int) -> np.ndarray:
 def _top(matrix: np.ndarray) -> float:
     """Largest eigenvalue of a symmetric positive semidefinite matrix."""
     return max(0.0, float(np.linalg.eigvalsh(matrix)[-1]))
+
+
+def _trace(matrix: np.ndarray) -> float:
+    """Trace of a symmetric positive semidefinite matrix."""
+    return max(0.0, float(np.trace(matrix)))
 
 
 def example() -> Family:
