@@ -205,7 +205,7 @@ def test_L_is_attained_exactly_where_a_widest_task_can_be_fitted(loss):
     """Three rows for three coordinates are fitted, and the search reaches L there; one row more, and L is safe."""
     family = _build(_frame((3, 3)), loss=loss)
     assert family.standing["L"] == "attained" and family.standing["rho"] == "safe"
-    assert family.seen["L"] >= family.constants.L * (1 - REACHED)
+    assert 1 - REACHED <= family.seen["L"] / family.constants.L <= 1 + ROUNDING
     assert _build(_frame((4, 4)), loss=loss).standing["L"] == "safe"
     line = _frame((5, 5))
     assert _build(line.assign(y=2 * line["x0"] - line["x1"]), loss=loss).standing["L"] == "attained"
@@ -279,6 +279,17 @@ def test_infinitely_many_samples_are_exact_and_one_row_is_one_row():
     often = np.bincount(distance.argmin(axis=1), minlength=len(rows))
     allowed = math.sqrt(count * math.log(2 * len(rows) / DELTA) / 2)
     assert np.abs(often - count / len(rows)).max() <= allowed, "Hoeffding"
+
+
+def test_another_oracle_may_stand_in_for_the_rows():
+    """noise= puts normal noise of the same constants in their place; exact moments then need a separable family."""
+    family = _build(noise="gaussian")
+    assert (family.noise.gradient.name, family.noise.hessian.name) == ("gaussian", "isotropic")
+    assert family.constants == _build().constants
+    with pytest.raises(ValueError, match=r"exact.moments needs a separable family, which regression is not"):
+        exact.moments(family, family.start, 0.1, 1, 1, 1)
+    with pytest.raises(ValueError, match="hessian_noise must be left out with rows gradients"):
+        _build(hessian_noise="isotropic")
 
 
 def _enumerated(family, w, alpha, D_in, D_o, D_h):

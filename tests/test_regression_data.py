@@ -93,6 +93,7 @@ REFUSED = {
     "no frame": (lambda: {"x": [1]}, {}, "frame must be a pandas DataFrame, got dict"),
     "scale": (_frame, {"scale": 0.0}, r"scale must lie in \[1e-25, 1e\+25\], got 0.0"),
     "infinite scale": (_frame, {"scale": np.inf}, "scale must lie in"),
+    "scale in words": (_frame, {"scale": "one"}, "value must be a number, got 'one'"),
     "loss": (_frame, {"loss": "huber"}, "loss must be one of welsch, geman-mcclure, got 'huber'"),
     "probabilities": (_frame, {"probabilities": "equal"}, "probabilities must be one of uniform, rows, got 'equal'"),
 }

@@ -44,9 +44,10 @@ from simulations.families._rows import (
     values,
 )
 from simulations.families._witness import Witnessed
-from simulations.family import Family
+from simulations.family import Family, real
 from simulations.noise import GradientNoise, HessianNoise, Noise, Strong
 from theory import Constants
+from theory.rationals import Number
 
 _FITTED = 1e-9
 
@@ -57,7 +58,7 @@ def regression(
     task: Hashable,
     features: Sequence[Hashable] | None = None,
     loss: Literal["welsch", "geman-mcclure"] = "welsch",
-    scale: float = 1.0,
+    scale: Number = 1.0,
     standardise: bool = True,
     intercept: bool = True,
     probabilities: Literal["uniform", "rows"] = "uniform",
@@ -87,12 +88,13 @@ def regression(
     for name, asked, known in (("loss", loss, _robust.LOSSES), ("probabilities", probabilities, ("uniform", "rows"))):
         if asked not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {asked!r}")
-    if not 1 / LARGEST <= scale <= LARGEST:
+    s = real(scale)
+    if not 1 / LARGEST <= s <= LARGEST:
         raise ValueError(f"scale must lie in [{1 / LARGEST:g}, {LARGEST:g}], got {scale}")
     X, y = grouped(frame, target, task, features, standardise, intercept)
     counts = np.array([len(rows) for rows in X])
     p = counts / counts.sum() if probabilities == "rows" else np.full(len(X), 1 / len(X))
-    tasks = [Rows(_robust.LOSSES[loss], float(scale), *rows) for rows in zip(X, y, strict=True)]
+    tasks = [Rows(_robust.LOSSES[loss], s, *rows) for rows in zip(X, y, strict=True)]
     constants, strong, attained = _constants(tasks, p)
     table, shared = packed(tasks)
     ratio = (strong / constants.sigma_H) ** 2
