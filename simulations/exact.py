@@ -55,11 +55,14 @@ def gap(family: Family, alpha: Number) -> float:
     Never below the true gap, but for rounding: where its infimum is not known in closed form, each coordinate's part
     of F is searched by branch and bound over intervals that hold a minimiser. Between two nodes at distance h it lies
     above the lower one less h^2/8 times a Lipschitz constant of its slope; cells that cannot hold the minimum are
-    dropped and the others halved.
+    dropped and the others halved. A family with a floor has inf F at
+    least there, and its gap is bounded by that.
 
     Raises:
-        ValueError: the family is not separable.
+        ValueError: the family is not separable and has no floor.
     """
+    if family.floor is not None:
+        return objective(family, family.start, alpha) - family.floor
     formula, family, alpha = _formula(family, "gap"), family.unturned, real(alpha)
     floors = formula.floors(family, alpha)
     return sum(

@@ -97,6 +97,7 @@ class Family:
         minimum: of f = E_i f_i where it is known, else None.
         rate_exponent: the p of T(eps) ~ eps^p for full batches, THEORY.md section 5; None where T grows like
             log(1/eps) only.
+        floor: a number that no f_i goes below anywhere, where one is known, else None.
         seen: of each safe constant, the largest value a search has seen: a lower bound of the true one.
         proof: replays the proof that the constants stand as `standing` says, where there is one.
         noise: what the oracle adds to its answers.
@@ -116,6 +117,7 @@ class Family:
     turned: bool = False
     minimum: Minimum | None = None
     rate_exponent: float | None = None
+    floor: float | None = None
     seen: Mapping[str, float] = field(default_factory=dict)
     proof: Callable[[], Certificate] | None = None
     noise: Noise = PLAIN
