@@ -55,8 +55,7 @@ def gap(family: Family, alpha: Number) -> float:
     Never below the true gap, but for rounding: where its infimum is not known in closed form, each coordinate's part
     of F is searched by branch and bound over intervals that hold a minimiser. Between two nodes at distance h it lies
     above the lower one less h^2/8 times a Lipschitz constant of its slope; cells that cannot hold the minimum are
-    dropped and the others halved. A family with a floor has inf F at
-    least there, and its gap is bounded by that.
+    dropped and the others halved. Where a family has a floor instead, inf F is at least that.
 
     Raises:
         ValueError: the family is not separable and has no floor.
