@@ -219,6 +219,7 @@ def test_every_block_and_its_array_form_are_one():
         "copy": (rows, other.copy()),
         "step_back": (rows, 0.3, other.copy()),
         "add": (0.3, rows, other.copy()),
+        "add_product": (rows, other, rows.copy()),
         "shift_rows": (rows, -1.0, scales, other, rows.copy()),
         "weighted_sum": (np.array([0.2, 0.5, 0.3]), rows, w.copy()),
         "mean": (np.array([0.2, 0.5, 0.3]), scales),

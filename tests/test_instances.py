@@ -99,7 +99,7 @@ def test_shifts_at_the_end_of_their_amplitude_are_built(L, rho, tasks, over):
     assert families.cosine(dim=2, tasks=tasks, L=L, rho=rho, sigma=most * (1 - 1e-15), shift_share=1.0).size == tasks
 
 
-@pytest.mark.parametrize("name", families.NAMES)
+@pytest.mark.parametrize("name", families.BY_CONSTANTS)
 def test_constants_may_be_typed_as_fractions(name):
     """ "1/2" and Fraction(1, 2) build what 0.5 builds, and stay exact in the record."""
     build = getattr(families, name)

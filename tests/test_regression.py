@@ -356,8 +356,8 @@ def test_exact_oracles_leave_sums_over_tasks():
     ("D", "message"),
     [
         ((100, 1, 1), "task 1 with 4 rows has more than 100000 of 100: D_in must be smaller"),
-        ((1.5, 1, 1), "D_in must be whole and at most 4294967296 with rows noise, got 1.5"),
-        ((1, 1, 2.5), "D_h must be whole and at most 4294967296 with rows noise, got 2.5"),
+        ((1.5, 1, 1), "D_in must be a whole number up to 4294967296 with rows noise, got 1.5"),
+        ((1, 1, 2.5), "D_h must be a whole number up to 4294967296 with rows noise, got 2.5"),
     ],
 )
 def test_moments_that_cannot_be_enumerated_are_refused(D, message):

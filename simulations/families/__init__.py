@@ -34,4 +34,7 @@ def noisy(build: Callable[..., Family]) -> Callable[..., Family]:
 for _name in NAMES:
     globals()[_name] = noisy(getattr(importlib.import_module(f"{__name__}.{_name}"), _name))
 
-__all__ = ["NAMES", *NAMES]
+BY_CONSTANTS = tuple(name for name in NAMES if "L" in inspect.signature(globals()[name]).parameters)
+"""The families that are asked for by L, rho, sigma, ...; the others take data."""
+
+__all__ = ["BY_CONSTANTS", "NAMES", *NAMES]

@@ -5,6 +5,7 @@ Each is even, psi(0) = 0, psi''(0) = 1, and psi and its derivatives of every ord
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -12,12 +13,16 @@ from typing import NamedTuple
 import numpy as np
 import sympy as sp
 
+from simulations import extremes
 from simulations.kernels import inlined
+from theory.certify import Certificate
 
 WELSCH, GEMAN_MCCLURE = 0, 1
 LOSSES = {"welsch": WELSCH, "geman-mcclure": GEMAN_MCCLURE}
 T = sp.Symbol("t", real=True)
 EXPRESSIONS = (1 - sp.exp(-(T**2) / 2), T**2 / (2 * (1 + T**2)))
+_FACTORS = ((sp.exp(-(T**2) / 2), sp.Integer(1)), (1 / (1 + T**2), 1 + T**2))
+_STEEPEST = (1.0, 1 / math.sqrt(3))
 
 
 @inlined
@@ -44,6 +49,13 @@ def curvature(t, loss):
         return (1.0 - t * t) * np.exp(-0.5 * t * t)
     c = 1.0 / (1.0 + t * t)
     return c * c * (4.0 * c - 3.0)
+
+
+def certificate(loss: int) -> Certificate:
+    """The proof of the suprema of the second and third derivative, replayed."""
+    found = ranges(loss)
+    bend, jerk = float(max(found.highest, -found.lowest)), float(found.third)
+    return extremes.by_critical_points(EXPRESSIONS[loss], *_FACTORS[loss], bend, jerk, _STEEPEST[loss])
 
 
 class Range(NamedTuple):

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -115,6 +116,7 @@ def regression(
         expression=expression,
         floor=0.0,
         seen=Witnessed(tasks, p),
+        proof=partial(_robust.certificate, _robust.LOSSES[loss]),
         noise=Noise(
             GradientNoise("rows", sampled_gradients, partner=rows, whole=True, most=_MOST, moments=moments), rows
         ),
