@@ -23,7 +23,7 @@ class Symbol:
     """A number of a formula under trace: kind "d" (float64) or "Q" (uint64), its name in C, and the lines so far."""
 
     __array_ufunc__ = None
-    __hash__ = object.__hash__
+    __hash__ = None
 
     def __init__(self, kind: str, name: str, lines: list[str]) -> None:
         self.kind, self.name, self.lines = kind, name, lines
@@ -47,6 +47,12 @@ class Symbol:
     def __abs__(self) -> Symbol:
         return self.note(self.kind, f"fabs({self.name})")
 
+    def __pow__(self, power: float) -> Symbol:
+        return self * self if power == 2 else self.note("d", f"pow({self.name}, {_literal(power)[1]})")
+
+    def __bool__(self) -> bool:
+        raise TypeError("a choice that depends on a traced number cannot be fused: choose by arithmetic or np.where")
+
     def view(self, kind: str) -> Symbol:
         """The same 64 bits as the other kind."""
         return self.note(kind, f"{'__double_as_longlong' if kind == 'Q' else '__longlong_as_double'}({self.name})")
@@ -59,10 +65,22 @@ def _operator(sign: str, flipped: bool) -> Callable:
 for _method, _sign in (
     *(("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/")),
     *(("and", "&"), ("or", "|"), ("xor", "^"), ("rshift", ">>"), ("lshift", "<<")),
-    *(("eq", "=="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")),
 ):
     setattr(Symbol, f"__{_method}__", _operator(_sign, False))
     setattr(Symbol, f"__r{_method}__", _operator(_sign, True))
+
+
+def _comparison(sign: str) -> Callable:
+    """1.0 where it holds, else 0.0."""
+    return lambda self, other: self.note("d", f"(double)({self.name} {sign} {_number(other)})")
+
+
+for _method, _sign in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):
+    setattr(Symbol, f"__{_method}__", _comparison(_sign))
+
+
+def _number(x: object) -> str:
+    return x.name if isinstance(x, Symbol) else _literal(x)[1]
 
 
 def _literal(number: object) -> tuple[str, str]:
@@ -85,7 +103,9 @@ _TRACER = _Tracer(
     uint64="Q",
     float64="d",
     abs=abs,
-    maximum=lambda x, y: x.note("d", f"fmax({x.name}, {y.name if isinstance(y, Symbol) else _literal(y)[1]})"),
+    maximum=lambda x, y: x.note("d", f"fmax({x.name}, {_number(y)})"),
+    minimum=lambda x, y: x.note("d", f"fmin({x.name}, {_number(y)})"),
+    where=lambda holds, x, y: holds.note("d", f"{holds.name} != 0.0 ? {_number(x)} : {_number(y)}"),
     **{name: _call(name) for name in _FUNCTIONS},
 )
 

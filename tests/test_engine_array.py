@@ -195,8 +195,21 @@ def test_fused_formulas_of_families_are_the_same(stand_in, build, name):
     assert_allclose(Fused(formula, stand_in)(*arguments), formula(*arguments), rtol=1e-13, atol=1e-14)
 
 
+def _choices(x, y):
+    kept = np.where(x < y, np.minimum(x, 0.5), -abs(y)) * (y != 0.0) + (x == 0.0)
+    return kept + (x <= y) + 2.0 * (x > y) + 4.0 * (x >= y) + np.maximum(x, y) ** 2 + abs(x) ** 1.5
+
+
+def test_choices_by_arithmetic_are_the_same(stand_in):
+    """Comparisons, np.where, extremes and powers, at ties too."""
+    x, y = (grid.ravel() for grid in np.meshgrid([-2.0, -0.0, 0.0, 0.3, 2.0], [-2.0, 0.0, 0.3, 1.0]))
+    assert_allclose(Fused(inlined(_choices), stand_in)(x, y), _choices(x, y), rtol=1e-15)
+
+
 def test_what_cannot_be_fused_is_refused():
-    """A whole number added to a float would round differently on the GPU."""
+    """A whole number added to a float would round differently on the GPU; a choice would be made once for all."""
+    with pytest.raises(TypeError, match="a choice that depends on a traced number cannot be fused"):
+        traced(inlined(lambda x: x if x > 0.0 else -x), ("d",))
     mixed = inlined(lambda word, x: word + x)
     with pytest.raises(TypeError, match="of uint64 and float64 cannot be fused"):
         traced(mixed, ("Q", "d"))

@@ -88,9 +88,11 @@ def test_the_norm_is_that_of_the_objectives_gradient(name, family):
     """grad_norm against central differences of the objective on every family, at a point where nothing vanishes; with
     coordinates that couple, the order of Hessians counts."""
     build = getattr(families, family)
-    known, sizes = inspect.signature(build).parameters, {"dim": 3, "tasks": 5}
-    asked = {**NOISE, "rho": NOISE["rho"] if known["rho"].default else 0}
-    family = build(**asked, **{name: sizes[name] for name in known if name in sizes})
+    sizes, takes = {"dim": 3, "tasks": 5}, inspect.signature(build).parameters
+    rho = NOISE["rho"] if takes["rho"].default else 0
+    family = build(**{**NOISE, "rho": rho}, **{size: sizes[size] for size in sizes if size in takes})
+    if name == "hf_maml" and rho == 0:
+        pytest.skip("its delta needs a positive rho")
     w, width = family.start + 0.1, 1e-5
 
     def first(point):
