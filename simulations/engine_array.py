@@ -62,7 +62,7 @@ def engine(name: str, family: Family, plan: Plan) -> Callable:
 def _on_arrays(plan: Plan, family: Family, xp: ModuleType) -> Plan:
     """The plan with kernels for arrays, and its arrays where `xp` keeps them; the table gets a replicate axis."""
     tasks, law = plan.oracle.tasks, plan.law
-    kernels, shared = _tasks(family, xp), tuple(map(float, tasks.shared))
+    kernels, shared = _tasks(family, xp), tuple(map(float, family.unturned.shared))
     oracle = plan.oracle._replace(
         tasks=Tasks(*kernels, xp.asarray(tasks.table)[:, None], shared),
         gradients=on_arrays(plan.oracle.gradients, xp),
@@ -84,21 +84,28 @@ def _tasks(family: Family, xp: ModuleType) -> tuple[Callable, ...]:
         return tuple(on_arrays(kernel, xp) for kernel in family.kernels)
     if family.formula is None:
         raise ValueError(f"{family.name} tasks run on engine 'cpu' alone: no formula, and no array forms of kernels")
-    return _separable(family.formula, xp)
+    return _separable(family.formula, family.rotation, xp)
 
 
-def _separable(formula: Formula, xp: ModuleType) -> tuple[Callable, ...]:
-    """values, gradients and products of tasks that are sums of one formula over their coordinates."""
+def _separable(formula: Formula, rotation: np.ndarray | None, xp: ModuleType) -> tuple[Callable, ...]:
+    """values, gradients and products of tasks that are sums of one formula over their coordinates u = Q w."""
     value, slope, curvature = (elementwise(each, xp) for each in (formula.value, formula.slope, formula.curvature))
+    Q = None if rotation is None else xp.asarray(rotation)
+
+    def turn(rows):
+        return rows if Q is None else rows @ Q.T
+
+    def back(rows):
+        return rows if Q is None else rows @ Q
 
     def values(points, picks, parameters, shared, out):
-        out[...] = value(points, *parameters, shared).sum(axis=-1)
+        out[...] = value(turn(points), *parameters, shared).sum(axis=-1)
 
     def gradients(points, picks, parameters, shared, out):
-        out[...] = slope(points, *parameters, shared)
+        out[...] = back(slope(turn(points), *parameters, shared))
 
     def products(points, vectors, picks, parameters, shared, out):
-        out[...] = curvature(points, *parameters, shared) * vectors
+        out[...] = back(curvature(turn(points), *parameters, shared) * turn(vectors))
 
     return values, gradients, products
 

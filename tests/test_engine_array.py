@@ -24,6 +24,8 @@ NOISE = {"L": 1.5, "rho": 0.8, "sigma": 0.5, "sigma_tilde": 0.4, "sigma_H": 0.7}
 FAMILIES = {
     "cosine": lambda: families.cosine(dim=3, tasks=5, **NOISE, seed=4),
     "ramp": lambda: families.resisting_ramp(eps=0.3, slope_factor=1.1, Delta=0.5, **NOISE),
+    "welsch": lambda: families.welsch(dim=3, tasks=5, **NOISE, seed=4),
+    "rotated": lambda: families.rotated(dim=3, tasks=5, **NOISE, seed=4),
 }
 STEPS = {
     "sampled": {"step": "published", "B_step": 3, "D_step": 2},
@@ -190,7 +192,7 @@ def test_fused_normals_are_the_same_bits(stand_in):
 def test_fused_formulas_of_families_are_the_same(stand_in, build, name):
     """To rounding: exp and tanh are the C library's here."""
     family = build()
-    formula, shared = getattr(family.formula, name), tuple(map(float, family.shared))
+    formula, shared = getattr(family.formula, name), tuple(map(float, family.unturned.shared))
     arguments = np.linspace(-4, 5, 40)[:, None, None], *family.table, shared
     assert_allclose(Fused(formula, stand_in)(*arguments), formula(*arguments), rtol=1e-13, atol=1e-14)
 
