@@ -2,6 +2,7 @@
 Hessian-free MAML stalls where theory says so."""
 
 import dataclasses
+import importlib
 import inspect
 import math
 
@@ -82,22 +83,32 @@ def test_one_inner_step_is_maml_bit_for_bit(B):
     assert_frame_equal(maml, multi, check_exact=True)
 
 
-CASES = [(name, family) for name in METHODS for family in families.BY_CONSTANTS]
+CASES = [(name, family) for name in METHODS for family in families.NAMES]
 CASES.remove(("hf_maml", "quadratic"))  # its delta needs a positive rho
+
+
+def _member(family):
+    """A small member of a family."""
+    if family not in families.BY_CONSTANTS:
+        return importlib.import_module(f"simulations.families.{family}").example()
+    build, sizes = getattr(families, family), {"dim": 3, "tasks": 5}
+    takes = inspect.signature(build).parameters
+    rho = NOISE["rho"] if takes["rho"].default else 0
+    return build(**{**NOISE, "rho": rho}, **{size: sizes[size] for size in sizes if size in takes})
 
 
 @pytest.mark.parametrize(("name", "family"), CASES)
 def test_the_norm_is_that_of_the_objectives_gradient(name, family):
-    """grad_norm against central differences of the objective on every family, at a point where nothing vanishes; with
-    coordinates that couple, the order of Hessians counts."""
-    build = getattr(families, family)
-    sizes, takes = {"dim": 3, "tasks": 5}, inspect.signature(build).parameters
-    rho = NOISE["rho"] if takes["rho"].default else 0
-    family = build(**{**NOISE, "rho": rho}, **{size: sizes[size] for size in sizes if size in takes})
+    """grad_norm against central differences of the objective on every family, at a point where nothing vanishes.
+
+    The Hessians of regression do not commute, so there the order of a product of them counts.
+    """
+    family = _member(family)
+    alpha = min(ALPHA, 0.25 / float(family.constants.L))
     w, width = family.start + 0.1, 1e-5
 
     def first(point):
-        asked = Experiment(family.started_at(point), ALPHA, name, step=0.1, iterations=1)
+        asked = Experiment(family.started_at(point), alpha, name, step=0.1, iterations=1)
         return run(asked, threads=1).frame.iloc[0]
 
     slopes = [
