@@ -1,4 +1,4 @@
-# Every target does its own set-up, in .venv or .bench-venv: a fresh clone needs Python 3.11 or newer, gcc and make, nothing else.
+# Every target does its own set-up, in .venv or .bench-venv; a fresh clone needs Python 3.11 or newer, gcc and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -10,6 +10,7 @@ import numpy as np
 from simulations import Experiment, families
 from simulations.family import Family
 
+
 @dataclass(frozen=True)
 class Case:
     """One size: dimension, tasks in a batch, tasks of the family, iterations and replicates.

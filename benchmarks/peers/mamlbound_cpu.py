@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from benchmarks.cases import Case
 from simulations import run as run_experiment
 

@@ -45,9 +45,8 @@ def _run(p: Problem, case: Case, merged: bool, update, norm):
 def _arrays(merged: bool, case: Case):
     p = case.problem()
     tables = Tables.of(p, torch.as_tensor)
-    return _run(
-        p, case, merged, partial(iteration, torch, _sincos, tables, p, merged), partial(squared_norm, _sincos, tables, p)
-    )
+    update = partial(iteration, torch, _sincos, tables, p, merged)
+    return _run(p, case, merged, update, partial(squared_norm, _sincos, tables, p))
 
 
 def _functional(case: Case):
