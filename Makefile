@@ -1,4 +1,4 @@
-# Every target does its own set-up in .venv: a fresh clone needs Python 3.11 or newer, gcc and make, nothing else.
+# Every target does its own set-up, in .venv or .bench-venv; a fresh clone needs Python 3.11 or newer, gcc and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,8 +15,8 @@ test: lint
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 
-bench: $(VENV)/.ready
-	$(BIN)/python benchmarks/engine.py
+bench: .bench-venv/.ready
+	.bench-venv/bin/python -m benchmarks
 
 $(VENV): $(VENV)/.ready
 
@@ -25,5 +25,11 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+# The peers of the benchmark are its own dependencies and not the project's.
+.bench-venv/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) .bench-venv out build *.egg-info
