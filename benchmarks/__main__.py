@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from rich.console import Console
 
 from benchmarks import agreement, floor, peers, report, scaling
 from benchmarks.cases import CASES, QUICK
 from benchmarks.worker import Peer
 
-ENGINE, ALL, MERGED = "mamlbound_cpu", "mamlbound all", "mamlbound merged"
+ENGINE, ALL = "mamlbound_cpu", "mamlbound all"
 
 
 def note(message: str) -> None:
@@ -84,12 +85,15 @@ def main() -> None:
     found = started(asked.peers)
     tables = {"agreement": compared(found)}
     primitives = floor.measure()
-    cases = [case for case in (QUICK if asked.quick else CASES) if case.d in asked.dimensions]
-    samples = timed(found, cases, asked.repeats, asked.seconds)
+    facts = {"versions": report.versions(), "load": os.getloadavg(), "floor, ns of one core": primitives}
     draws = {variant: kind for peer in found.values() for variant, kind in peer.variants.items()}
-    cores = os.cpu_count() or 1
-    tables["costs"] = report.costs(samples, draws)
-    tables["ratios"] = report.ratios(tables["costs"], primitives, cores)
+    samples: dict = {}
+    for case in QUICK if asked.quick else CASES:
+        if case.d in asked.dimensions:
+            samples |= timed(found, [case], asked.repeats, asked.seconds)
+            tables["costs"] = report.costs(samples, draws)
+            tables["ratios"] = report.ratios(tables["costs"], primitives, os.cpu_count() or 1)
+            report.write(asked.output, tables, facts)
     if not asked.no_scaling and ENGINE in found:
         engine = found[ENGINE]
         rows = [
@@ -99,10 +103,9 @@ def main() -> None:
             for point in points
         ]
         tables["scaling"] = pd.DataFrame(rows, columns=["variant", "number", "value", "seconds"])
-    facts = {"versions": report.versions(), "load": os.getloadavg(), "floor, ns of one core": primitives}
-    report.write(asked.output, tables, facts)
-    if "scaling" in tables:
+        report.write(asked.output, tables, facts)
         report.plot(asked.output, tables["scaling"])
+    report.show(Console(width=160), tables, facts)
     for peer in found.values():
         peer.close()
 

@@ -100,18 +100,22 @@ def shown(table: pd.DataFrame, title: str) -> Table:
 
 
 def write(folder: Path, tables: dict[str, pd.DataFrame], facts: dict) -> None:
-    """Each table as CSV, all of it as JSON, and as text what the console shows."""
+    """Each table as CSV, all of it as JSON, and as text."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     everything = facts | {name: table.to_dict("records") for name, table in tables.items()}
     (folder / "bench.json").write_text(json.dumps(everything, indent=1))
     with (folder / "bench.txt").open("w") as file:
-        for console in (Console(file=file, width=160), Console(width=160)):
-            for name, fact in facts.items():
-                console.print(f"{name}: {fact}")
-            for name, table in tables.items():
-                console.print(shown(table, name))
+        show(Console(file=file, width=160), tables, facts)
+
+
+def show(console: Console, tables: dict[str, pd.DataFrame], facts: dict) -> None:
+    """Facts and tables as text."""
+    for name, fact in facts.items():
+        console.print(f"{name}: {fact}")
+    for name, table in tables.items():
+        console.print(shown(table, name))
 
 
 def plot(folder: Path, table: pd.DataFrame) -> None:
