@@ -66,6 +66,6 @@ def measure(times: int = 2000, repeats: int = 15) -> dict[str, float]:
 
 
 def bound(primitives: dict[str, float], draws: str) -> float:
-    """Core-nanoseconds a task-coordinate cannot do without: an inner normal, an outer one unless merged, a sine, a row."""
+    """Core-nanoseconds that a task-coordinate takes at least: inner normal, outer one unless merged, sine, row."""
     normals = {"all": 2, "merged": 1}[draws]
     return normals * primitives["normal"] + primitives["sine"] + primitives["row step"]
