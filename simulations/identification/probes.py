@@ -1,0 +1,73 @@
+"""The questions put to a meta-gradient: points, tasks, inner steps and step sizes that tell the candidates apart.
+
+Everything is a dyadic rational with few bits, so single precision holds it exactly. Probes that share a seed share
+point and tasks, which shows what depends on k, alpha and the number of tasks and what ignores them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from simulations.identification.quartic import DIM, EXPONENTS, SIZE
+
+ROWS = 4
+_SPREAD = {1: 16, 2: 16, 3: 16, 4: 10}
+_CURVED = np.array([0.25, 0.5, 1.0, 2.0])
+_LARGE = 64.0
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """One question: what is the meta-gradient at w?
+
+    w: (DIM,). tasks: pairs (support, query), each (ROWS, SIZE). alpha: inner step. steps: inner steps k.
+    """
+
+    name: str
+    w: np.ndarray
+    tasks: tuple[tuple[np.ndarray, np.ndarray], ...]
+    alpha: float
+    steps: int
+    large: bool = False
+
+    @cached_property
+    def means(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The mean coefficients (SIZE,) of support and query of each task."""
+        return [(support.mean(axis=0), query.mean(axis=0)) for support, query in self.tasks]
+
+
+def _coefficients(generator: np.random.Generator) -> np.ndarray:
+    """(ROWS, SIZE) small multiples of 1/32, with a convex and uneven quadratic part."""
+    degrees = EXPONENTS.sum(axis=1)
+    largest = np.array([_SPREAD[degree] for degree in degrees])
+    rows = generator.integers(-largest, largest + 1, (ROWS, SIZE)) / 32
+    for j, curved in enumerate(_CURVED):
+        square = int(np.flatnonzero((2 * np.eye(DIM, dtype=int)[j] == EXPONENTS).all(axis=1))[0])
+        rows[:, square] = np.abs(rows[:, square]) + curved
+    return rows
+
+
+def make_probes(steps: Sequence[int], alphas: Sequence[float], sizes: Sequence[int] = (1, 3)) -> list[Probe]:
+    """Probes over inner steps, step sizes and numbers of tasks, and one with large gradients.
+
+    Args:
+        steps: numbers of inner steps to ask for.
+        alphas: inner steps, dyadic.
+        sizes: numbers of tasks.
+    """
+    probes = []
+    for seed, size in enumerate(sizes):
+        generator = np.random.Generator(np.random.Philox(1000 + seed))
+        w = generator.integers(-6, 7, DIM) / 8 + 1 / 16
+        tasks = tuple((_coefficients(generator), _coefficients(generator)) for _ in range(size))
+        for alpha in alphas:
+            for k in steps:
+                probes.append(Probe(f"k = {k}, alpha = {alpha:g}, {size} tasks", w, tasks, alpha, k))
+    first = probes[0]
+    grown = tuple((support, _LARGE * query) for support, query in first.tasks)
+    probes.append(Probe(f"large gradients, {first.name}", first.w, grown, first.alpha, first.steps, large=True))
+    return probes

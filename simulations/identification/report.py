@@ -1,0 +1,134 @@
+"""What was found out about a meta-gradient: one line first, then the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from simulations.identification.fit import Fit, Law
+
+Status = Literal["named", "none", "undecided"]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The identification of a meta-gradient.
+
+    status: "named", "none" (no candidate explains the answers, or there are none) or "undecided" (several do).
+    best: the simplest candidate that explains the answers, else the nearest; None where nothing could be compared.
+    alike: labels of candidates that the probes cannot tell from it.
+    faults: sentences on what is wrong with the code whatever it is: it raises, hangs, keeps state, ...
+    notes: sentences on what was noticed: scale, clipping, precision, ...
+    candidates: label, residual, law; every candidate compared, the nearest first.
+    answers: probe, outcome, norm, residual; one row a call.
+    tolerance: residual up to which a candidate counts as explaining the answers.
+    """
+
+    status: Status
+    best: Fit | None
+    alike: tuple[str, ...]
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    candidates: pd.DataFrame
+    answers: pd.DataFrame
+    tolerance: float
+
+    @property
+    def name(self) -> str:
+        """The algorithm's name, as `expect` spells it; "" unless the status is "named"."""
+        return self.best.candidate.name if self.status == "named" else ""
+
+    @property
+    def verdict(self) -> str:
+        """The finding in one line."""
+        faults = f"; but {self.faults[0]}" if self.faults else ""
+        if self.best is None:
+            return f"no meta-gradient: {self.faults[0]}"
+        if self.status == "named":
+            return f"{self.best.label}; {scale(self.best.law)}; residual {self.best.residual:.1e}{faults}"
+        if self.status == "undecided":
+            return f"undecided: {' or '.join((self.best.label, *self.alike))}{faults}"
+        return f"none of these; nearest is {self.best.label}, residual {self.best.residual:.1e}{faults}"
+
+    def differs_from(self, expected: str) -> str:
+        """Why this is not what was expected, in one sentence; "" if it is.
+
+        Args:
+            expected: a candidate's name, with its free number where it has one: "maml", "imaml(lambda=2)".
+
+        Raises:
+            ValueError: the text has another form.
+        """
+        name, number = parse_expected(expected)
+        if self.status != "named":
+            return f"{expected} was expected, but the finding is {self.status}"
+        if self.name != name:
+            return f"{expected} was expected, but it is {self.best.label}"
+        if number is not None and abs(self.best.number - number) > 1e-5 * abs(number):
+            return f"{expected} was expected, but it is {self.best.label}"
+        if self.best.candidate.traits and self.best.candidate.name not in ("anil", "hf-maml"):
+            return f"{expected} was expected, but it is {self.best.label}"
+        if abs(self.best.law.constant - 1) > 10 * self.tolerance or str(self.best.law) != "1":
+            return f"{expected} was expected, but it is scaled: {scale(self.best.law)}"
+        return self.faults[0] if self.faults else ""
+
+    def to_dict(self) -> dict:
+        """Everything as JSON can carry it."""
+        best = self.best
+        found = best and {"label": best.label, "name": best.candidate.name, "traits": list(best.candidate.traits)}
+        if best and best.candidate.free:
+            found["number"] = {best.candidate.free: best.number}
+        if best:
+            found |= {"scale": str(best.law), "residual": best.residual}
+        return {
+            "verdict": self.verdict,
+            "status": self.status,
+            "best": found,
+            "alike": list(self.alike),
+            "faults": list(self.faults),
+            "notes": list(self.notes),
+            "tolerance": self.tolerance,
+            "candidates": self.candidates.to_dict("records"),
+            "answers": self.answers.to_dict("records"),
+        }
+
+    def __str__(self) -> str:
+        lines = [self.verdict, *(f"  fault: {fault}" for fault in self.faults), *(f"  {note}" for note in self.notes)]
+        if self.alike and self.status == "named":
+            lines.append(f"  not told apart from it by these probes: {'; '.join(self.alike)}")
+        if len(self.candidates):
+            lines += ["", self.candidates.head(8).to_string(index=False, formatters={"residual": "{:.1e}".format})]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        shown = self.candidates.head(8).to_html(index=False, float_format="{:.1e}".format)
+        return f"<p><b>{self.verdict}</b></p>{shown}"
+
+
+def scale(law: Law) -> str:
+    """A scale law in words."""
+    if str(law) == "1":
+        return "mean over the tasks"
+    if law.tasks == 1 and str(Law(law.constant, 0, law.alpha, law.steps)) == "1":
+        return "sum over the tasks"
+    if law.tasks == 1 and law.steps == 1 and str(Law(law.constant, 0, law.alpha)) == "1":
+        return "sum over tasks and steps"
+    return f"{law} times the mean over the tasks" + (", pointing uphill" if law.constant < 0 else "")
+
+
+def parse_expected(text: str) -> tuple[str, float | None]:
+    """The name and number of "maml" or "imaml(lambda=2)".
+
+    Raises:
+        ValueError: the text has another form.
+    """
+    name, _, rest = text.replace(" ", "").partition("(")
+    try:
+        number = float(rest.removesuffix(")").partition("=")[2]) if rest else None
+    except ValueError:
+        number = float("nan")
+    if not name or number != number or (rest and not rest.endswith(")")):
+        raise ValueError(f"expect must look like maml or imaml(lambda=2), got {text!r}")
+    return name, number
