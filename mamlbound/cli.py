@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mamlbound.claims import claims
+from mamlbound.identify import identify
 
 USAGE = 2
 INTERRUPTED = 130
@@ -22,6 +23,7 @@ app = typer.Typer(
 
 
 app.command()(claims)
+app.command()(identify)
 
 
 def _constant(name: str, meaning: str):

@@ -2,5 +2,6 @@
 
 from simulations import exact, families
 from simulations.experiment import Experiment, Result, run
+from simulations.identification import identify
 
-__all__ = ["Experiment", "Result", "exact", "families", "run"]
+__all__ = ["Experiment", "Result", "exact", "families", "identify", "run"]
