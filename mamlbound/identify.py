@@ -20,7 +20,7 @@ def identify(
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What the code has hard-coded: alpha=0.01, steps=5.")
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="What one call may take.")] = 10.0,
-    expect: Annotated[str | None, typer.Option(metavar="NAME", help='What it should be: maml, "imaml(lambda=2)".')] = None,
+    expect: Annotated[str | None, typer.Option(metavar="NAME", help="As maml or imaml(lambda=2).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole report as JSON.")] = False,
 ) -> None:
     """Say which algorithm meta_gradient(loss, w, tasks, alpha, steps) -> array is.
