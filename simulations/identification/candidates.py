@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulations.identification.probes import Probe
-from simulations.identification.quartic import DIM, gradient, hessian
+from simulations.identification.quartic import DIM, Quartic
 
 _NEWTON_STEPS = 60
 _UNSOLVED = np.full(DIM, np.nan)
@@ -68,13 +68,13 @@ class Path:
         """The number of inner steps taken."""
         return max((probe.steps if self.fixed is None else self.fixed) + self.offset, 0)
 
-    def points(self, probe: Probe, means: tuple[np.ndarray, np.ndarray], pull: float = 0.0) -> list[np.ndarray]:
+    def points(self, probe: Probe, losses: tuple[Quartic, Quartic], pull: float = 0.0) -> list[np.ndarray]:
         """w_0, ..., w_k of one task; `pull` is the weight lambda of a proximal term."""
-        coefficients, start = means[self.data], probe.w
+        support, start = losses[self.data], probe.w
         points = [start]
         for _ in range(self.steps(probe)):
             here = points[-1]
-            step = gradient(coefficients, here) + pull * (here - start)
+            step = support.gradient(here) + pull * (here - start)
             points.append(here - self.factor * probe.alpha * self.masked(step))
         return points
 
@@ -91,15 +91,15 @@ def _over_tasks(one: Callable) -> Callable[[Probe, float], np.ndarray]:
 
     def direction(probe: Probe, number: float) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return np.mean([one(probe, means, number) for means in probe.means], axis=0)
+            return np.mean([one(probe, losses, number) for losses in probe.losses], axis=0)
 
     return direction
 
 
-def _through(path: Path, probe: Probe, means, points: list[np.ndarray], vector: np.ndarray, last: int) -> np.ndarray:
+def _through(path: Path, probe: Probe, losses, points: list[np.ndarray], vector: np.ndarray, last: int) -> np.ndarray:
     """The last so many factors I - alpha H M, transposed Jacobians of the inner steps, applied to a vector."""
     for point in reversed(points[max(len(points) - 1 - last, 0) : -1]):
-        bent = hessian(means[path.data], point) @ path.masked(vector)
+        bent = losses[path.data].hessian(point) @ path.masked(vector)
         vector = vector - path.factor * probe.alpha * bent
     return vector
 
@@ -107,10 +107,10 @@ def _through(path: Path, probe: Probe, means, points: list[np.ndarray], vector: 
 def unrolled(path: Path, outer: int, last: int | None) -> Callable:
     """Differentiated through the last so many inner steps, all of them if None."""
 
-    def one(probe: Probe, means, number: float) -> np.ndarray:
-        points = path.points(probe, means)
+    def one(probe: Probe, losses, number: float) -> np.ndarray:
+        points = path.points(probe, losses)
         depth = len(points) - 1 if last is None else last
-        return _through(path, probe, means, points, gradient(means[outer], points[-1]), depth)
+        return _through(path, probe, losses, points, losses[outer].gradient(points[-1]), depth)
 
     return _over_tasks(one)
 
@@ -127,12 +127,12 @@ def stretched(last: int | None) -> Callable:
 def multi_step_loss(path: Path, last: int | None) -> Callable:
     """The mean over the iterates 1, ..., k of what `unrolled` gives at each."""
 
-    def one(probe: Probe, means, number: float) -> np.ndarray:
-        points = path.points(probe, means)
+    def one(probe: Probe, losses, number: float) -> np.ndarray:
+        points = path.points(probe, losses)
         total = np.zeros(DIM)
         for j in range(1, len(points)):
             depth = j if last is None else last
-            total += _through(path, probe, means, points[: j + 1], gradient(means[1], points[j]), depth)
+            total += _through(path, probe, losses, points[: j + 1], losses[1].gradient(points[j]), depth)
         return total / max(len(points) - 1, 1)
 
     return _over_tasks(one)
@@ -141,8 +141,8 @@ def multi_step_loss(path: Path, last: int | None) -> Callable:
 def reptile(path: Path) -> Callable:
     """(w_0 - w_k)/alpha."""
 
-    def one(probe: Probe, means, number: float) -> np.ndarray:
-        points = path.points(probe, means)
+    def one(probe: Probe, losses, number: float) -> np.ndarray:
+        points = path.points(probe, losses)
         return (points[0] - points[-1]) / probe.alpha
 
     return _over_tasks(one)
@@ -151,32 +151,32 @@ def reptile(path: Path) -> Callable:
 def hessian_free(scaling: str, split: int = DIM, central: bool = True) -> Callable:
     """Difference quotients along v: w +- delta v ("plain"), or delta v/||v||, over all of v or block by block."""
 
-    def quotient(coefficients: np.ndarray, point: np.ndarray, vector: np.ndarray, delta: float) -> np.ndarray:
+    def quotient(support: Quartic, point: np.ndarray, vector: np.ndarray, delta: float) -> np.ndarray:
         sizes = np.ones(DIM)
         if scaling == "unit":
             for block in (slice(0, split), slice(split, DIM)):
                 sizes[block] = np.linalg.norm(vector[block])
         reach = delta / np.where(sizes > 0, sizes, 1.0)
-        ahead = gradient(coefficients, point + reach * vector)
-        behind = gradient(coefficients, point - reach * vector) if central else gradient(coefficients, point)
+        ahead = support.gradient(point + reach * vector)
+        behind = support.gradient(point - reach * vector) if central else support.gradient(point)
         return (ahead - behind) / ((2 if central else 1) * reach)
 
-    def one(probe: Probe, means, delta: float) -> np.ndarray:
-        points = Path().points(probe, means)
-        vector = gradient(means[1], points[-1])
+    def one(probe: Probe, losses, delta: float) -> np.ndarray:
+        points = Path().points(probe, losses)
+        vector = losses[1].gradient(points[-1])
         for point in reversed(points[:-1]):
-            vector = vector - probe.alpha * quotient(means[0], point, vector, delta)
+            vector = vector - probe.alpha * quotient(losses[0], point, vector, delta)
         return vector
 
     return _over_tasks(one)
 
 
-def _proximal_point(coefficients: np.ndarray, start: np.ndarray, pull: float) -> np.ndarray:
+def _proximal_point(support: Quartic, start: np.ndarray, pull: float) -> np.ndarray:
     """argmin f_s(phi) + (lambda/2)||phi - w||^2 near w, by damped Newton steps; NaN if it is not found."""
     point = start
     for _ in range(_NEWTON_STEPS):
-        slope = gradient(coefficients, point) + pull * (point - start)
-        curved = hessian(coefficients, point) + pull * np.eye(DIM)
+        slope = support.gradient(point) + pull * (point - start)
+        curved = support.hessian(point) + pull * np.eye(DIM)
         least = np.linalg.eigvalsh(curved)[0] if np.isfinite(curved).all() else -np.inf
         if least <= 0:
             return _UNSOLVED
@@ -216,15 +216,15 @@ SOLVERS = {"conjugate gradients": _conjugate_gradients, "Neumann series": _neuma
 def implicit(inner: str, solver: str = "", steps: int = 0) -> Callable:
     """(I + H/lambda)^{-1} grad f_o at the inner solution, solved exactly or by so many steps of a solver."""
 
-    def one(probe: Probe, means, pull: float) -> np.ndarray:
+    def one(probe: Probe, losses, pull: float) -> np.ndarray:
         if inner == "exact":
-            point = _proximal_point(means[0], probe.w, pull)
+            point = _proximal_point(losses[0], probe.w, pull)
         else:
-            point = Path().points(probe, means, pull if inner == "proximal" else 0.0)[-1]
+            point = Path().points(probe, losses, pull if inner == "proximal" else 0.0)[-1]
         if not np.isfinite(point).all():
             return _UNSOLVED
-        matrix = np.eye(DIM) + hessian(means[0], point) / pull
-        right = gradient(means[1], point)
+        matrix = np.eye(DIM) + losses[0].hessian(point) / pull
+        right = losses[1].gradient(point)
         return SOLVERS[solver](matrix, right, steps) if solver else np.linalg.solve(matrix, right)
 
     return _over_tasks(one)
@@ -232,7 +232,7 @@ def implicit(inner: str, solver: str = "", steps: int = 0) -> Callable:
 
 def plain(outer: int) -> Callable:
     """The gradient at w itself."""
-    return _over_tasks(lambda probe, means, number: gradient(means[outer], probe.w))
+    return _over_tasks(lambda probe, losses, number: losses[outer].gradient(probe.w))
 
 
 def _unrolled_family(most_steps: int) -> Iterator[Candidate]:

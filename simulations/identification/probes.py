@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from simulations.identification.quartic import DIM, EXPONENTS, SIZE
+from simulations.identification.quartic import DIM, EXPONENTS, SIZE, Quartic
 
 ROWS = 4
 _SPREAD = {1: 16, 2: 16, 3: 16, 4: 10}
@@ -35,9 +35,9 @@ class Probe:
     large: bool = False
 
     @cached_property
-    def means(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The mean coefficients (SIZE,) of support and query of each task."""
-        return [(support.mean(axis=0), query.mean(axis=0)) for support, query in self.tasks]
+    def losses(self) -> list[tuple[Quartic, Quartic]]:
+        """Support and query loss of each task."""
+        return [tuple(Quartic(data.mean(axis=0)) for data in task) for task in self.tasks]
 
 
 def _coefficients(generator: np.random.Generator) -> np.ndarray:

@@ -60,36 +60,39 @@ def loss(w, x):
     return mean * (1.0 / rows)
 
 
-def _derivative(factors: np.ndarray, powers: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Factors and exponents of monomials after one more derivative, along a new last axis of length DIM."""
-    unit = np.eye(DIM, dtype=int)
-    lowered = powers[..., None, :] - unit
-    return factors[..., None] * powers, np.maximum(lowered, 0)
+def _places(degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """For every entry of a symmetric tensor: its monomial, and how many entries share it."""
+    units = np.eye(DIM, dtype=int)
+    powers = np.array([units[list(entry)].sum(axis=0) for entry in itertools.product(range(DIM), repeat=degree)])
+    place = (powers[:, None, :] == EXPONENTS[None]).all(axis=2).argmax(axis=1)
+    return place, np.bincount(place, minlength=SIZE)[place]
 
 
-_FACTORS = [np.ones(SIZE)]
-_POWERS = [EXPONENTS]
-for _order in range(2):
-    _next = _derivative(_FACTORS[-1], _POWERS[-1], _order)
-    _FACTORS.append(_next[0])
-    _POWERS.append(_next[1])
+_PLACES = [_places(degree) for degree in range(1, DEGREE + 1)]
 
 
-def _monomials(w: np.ndarray, order: int) -> np.ndarray:
-    """The derivatives of phi of this order at w: (SIZE,) followed by `order` axes of length DIM."""
-    table = w[:, None] ** np.arange(DEGREE + 1)
-    powers = _POWERS[order]
-    found = _FACTORS[order].copy()
-    for j in range(DIM):
-        found *= table[j][powers[..., j]]
-    return found
+class Quartic:
+    """One loss with exact derivatives, from mean coefficients (SIZE,): a sum of symmetric tensors T_n[w, ..., w]."""
 
+    def __init__(self, coefficients: np.ndarray) -> None:
+        self._tensors = [coefficients[place] / shared for place, shared in _PLACES]
 
-def gradient(coefficients: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Exact gradient at w, (DIM,), of the loss with these mean coefficients (SIZE,)."""
-    return coefficients @ _monomials(w, 1)
+    def gradient(self, w: np.ndarray) -> np.ndarray:
+        """(DIM,), the sum of n T_n[w, ..., w, .]."""
+        linear, *higher = self._tensors
+        found = linear.copy()
+        for degree, tensor in enumerate(higher, start=2):
+            for _ in range(degree - 1):
+                tensor = tensor.reshape(-1, DIM) @ w
+            found += degree * tensor
+        return found
 
-
-def hessian(coefficients: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Exact Hessian at w, (DIM, DIM), of the loss with these mean coefficients (SIZE,)."""
-    return np.tensordot(coefficients, _monomials(w, 2), 1)
+    def hessian(self, w: np.ndarray) -> np.ndarray:
+        """(DIM, DIM), the sum of n (n - 1) T_n[w, ..., w, ., .]."""
+        _, square, *higher = self._tensors
+        found = 2 * square
+        for degree, tensor in enumerate(higher, start=3):
+            for _ in range(degree - 2):
+                tensor = tensor.reshape(-1, DIM) @ w
+            found += degree * (degree - 1) * tensor
+        return found.reshape(DIM, DIM)
