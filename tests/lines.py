@@ -10,10 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import differential_evolution, minimize
 
 TASKS = 2
 PER_TASK = 5
 SIZE = TASKS * PER_TASK + 2
+
+
+def maximum(function, size, rounds=150):
+    """The largest value found by differential evolution, finished by Nelder and Mead's method."""
+    generator = np.random.Generator(np.random.Philox(1))
+    point = differential_evolution(
+        lambda x: -function(x), [(-4, 4)] * size, rng=generator, maxiter=rounds, popsize=10, tol=1e-12, polish=False
+    ).x
+    for _ in range(2):
+        options = {"maxfev": 2000, "adaptive": True}
+        found = minimize(lambda x: -function(x), point, method="Nelder-Mead", options=options)
+        point = found.x
+    return -found.fun
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import pytest
 import sympy as sp
 
-from theory.certify import Certificate, Replay, nonnegative, nonnegative_on
+from theory.certify import Certificate, Replay, enclosure, nonnegative, nonnegative_on
 
 x, y, u = sp.symbols("x y u", nonnegative=True)
 HAIR = sp.Rational(1, 10**30)
@@ -113,3 +113,30 @@ def test_a_failed_step_spoils_the_certificate_and_shows():
     assert not certificate.ok
     assert "FAILED" in str(certificate) and "[FAILS] false" in str(certificate)
     assert not Certificate("empty", ()).ok
+
+
+DIGITS = sp.floor(sp.pi * 10**100)
+
+
+@pytest.mark.parametrize(
+    ("number", "holds"),
+    [
+        (sp.pi - sp.Rational(DIGITS, 10**100), True),
+        (sp.Rational(DIGITS, 10**100) - sp.pi, False),
+        (sp.Rational(DIGITS + 1, 10**100) - sp.pi, True),
+        (sp.pi * sp.sqrt(3) - sp.Rational(5441398, 10**6), True),
+        (sp.pi * sp.sqrt(3) - sp.Rational(5441399, 10**6), False),
+        (sp.Integer(2) ** sp.Rational(1, 3) / sp.pi - sp.Rational(401, 1000), True),
+    ],
+)
+def test_constants_with_pi_and_roots(number, holds):
+    assert nonnegative(number, {}) is holds
+
+
+def test_a_ball_contains_the_number_and_is_narrow():
+    for number in (sp.pi, sp.sqrt(3) / sp.pi - sp.pi**2, (1 + sp.pi) ** sp.Rational(-1, 3)):
+        coarse, fine = (enclosure(number, bits) for bits in (64, 256))
+        assert coarse.contains(fine)
+        assert 0 < float(coarse.rad()) < 1e-15 * abs(float(number)) and float(fine.rad()) < 1e-60
+    with pytest.raises(ValueError, match="not built from"):
+        enclosure(sp.exp(1), 64)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import sympy as sp
-from test_sharp_constants import maximum
+from lines import maximum
 
 from theory import CLAIMS
 

@@ -7,8 +7,7 @@ constant that is needlessly large fails as well.
 import numpy as np
 import pytest
 import sympy as sp
-from lines import PER_TASK, SIZE, Line, line, mirrored
-from scipy.optimize import differential_evolution, minimize
+from lines import PER_TASK, SIZE, Line, line, maximum, mirrored
 
 from theory import CLAIMS
 from theory import symbols as s
@@ -27,19 +26,6 @@ ON_A_LINE = [
     ("second-moment", "front-18", "second_G", 0.90),
     ("second-moment", "front-256", "second_G", 0.94),
 ]
-
-
-def maximum(function, size, rounds=150):
-    """The largest value found by differential evolution, finished by Nelder and Mead's method."""
-    generator = np.random.Generator(np.random.Philox(1))
-    point = differential_evolution(
-        lambda x: -function(x), [(-4, 4)] * size, rng=generator, maxiter=rounds, popsize=10, tol=1e-12, polish=False
-    ).x
-    for _ in range(2):
-        options = {"maxfev": 2000, "adaptive": True}
-        found = minimize(lambda x: -function(x), point, method="Nelder-Mead", options=options)
-        point = found.x
-    return -found.fun
 
 
 @pytest.mark.parametrize(("claim_id", "which", "left", "reached"), ON_A_LINE)

@@ -9,7 +9,8 @@ named rule of analysis (`given`), each written as an expression that is not nega
 * `product`: the product of two known expressions.
 * `induct`: a statement about step j that holds at the start and passes from j to j + 1 holds at every step.
 * `expect`: an inequality between squares that holds for every outcome holds for the expectations.
-* `check`: a plain exact statement, such as a sign on an interval found by counting roots.
+* `check`: a plain exact statement, such as a sign on an interval found by counting roots, or that of a constant in
+  which pi occurs, enclosed in a ball.
 
 So a constant lowered below what the proof supports leaves an identity that does not close or a multiplier that turns
 negative, and the replay fails.
@@ -17,10 +18,12 @@ negative, and the replay fails.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import flint
 import sympy as sp
 
 Interval = tuple[sp.Expr, sp.Expr] | sp.Interval
@@ -130,6 +133,36 @@ def _roots_inside(polynomial: sp.Poly, span: sp.Interval) -> int:
     return changes[0] - changes[1] - (_sign_at(polynomial, span.end) == 0)
 
 
+def enclosure(number: sp.Expr, bits: int) -> flint.arb:
+    """A ball that contains a real number built from rationals, pi, sums, products and rational powers.
+
+    Args:
+        number: the number, exact.
+        bits: working precision.
+
+    Raises:
+        ValueError: it is built from anything else.
+    """
+    with flint.ctx.workprec(bits):
+        if number.is_Rational:
+            return flint.arb(number.p) / number.q
+        if number is sp.pi:
+            return flint.arb.pi()
+        if number.is_Add:
+            return sum((enclosure(part, bits) for part in number.args), flint.arb(0))
+        if number.is_Mul:
+            return math.prod((enclosure(part, bits) for part in number.args), start=flint.arb(1))
+        if number.is_Pow and number.exp.is_Rational:
+            return enclosure(number.base, bits) ** enclosure(number.exp, bits)
+    raise ValueError(f"{number} is not built from rationals, pi, sums, products and rational powers")
+
+
+def _number_nonnegative(number: sp.Expr) -> bool:
+    if number.is_Rational:
+        return bool(number >= 0)
+    return any(enclosure(number, bits) >= 0 for bits in (64, 256, 1024))
+
+
 def nonnegative(expression: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
     """Show `expression >= 0` for symbols in a box and all other symbols not negative.
 
@@ -142,7 +175,7 @@ def nonnegative(expression: sp.Expr, box: Mapping[sp.Symbol, Interval]) -> bool:
     """
     expression = sp.cancel(sp.together(expression))
     if expression.is_number:
-        return bool(expression >= 0)
+        return _number_nonnegative(expression)
     numerator, denominator = sp.fraction(expression)
     sign = sp.Integer(1)
     for part in (numerator, denominator):
@@ -252,7 +285,7 @@ class Replay:
         closes = sp.cancel(sp.together(difference)) == 0
         signs = all(nonnegative(m, self.box) for m in (*map(sp.sympify, by.values()), *plus))
         parts = [f"{m} x ({key})" for key, m in by.items()] + [f"({term})" for term in plus]
-        ground = "equals " + " + ".join(parts)
+        ground = "equals " + (" + ".join(parts) or "0, as an identity")
         self._write(name, slack, ground, closes and signs)
 
     def induct(

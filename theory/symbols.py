@@ -100,6 +100,9 @@ F_rise = _born(
 F_step = _born(
     "F_step", r"\mathbb{E}_kF(w_{k+1})-F(w_k)", "expected change of F in one step", "survey (10)", (1, 0), real=True
 )
+noise_step = _born(
+    "noise_step", r"\nu_k", "all terms of a proof's bound on F_step but that of ||grad F||^2", "FMO G.1", (1, 0)
+)
 overlap = _born(
     "overlap",
     r"\langle\nabla F(w_k),\mathbb{E}G\rangle",

@@ -22,7 +22,7 @@ SHARP = {"c": (1 + s.a) * s.a, "c_rho": (1 + s.a) / 2}
 _factor, _shift, _inner, _inner2 = sp.symbols(
     "||I-alpha*H_i|| ||E(h~_i-h_i)|| E||g~_i-g_i|| E||g~_i-g_i||^2", nonnegative=True
 )
-ROOT = sp.Symbol("1/sqrt(D_in)", nonnegative=True)
+ROOT, ROOT_OUT = sp.symbols("1/sqrt(D_in) 1/sqrt(D_o)", nonnegative=True)
 
 
 def _common(replay: Replay) -> None:

@@ -111,13 +111,13 @@ def _stretch(replay: Replay, constants: dict[str, sp.Expr]) -> None:
 
 
 _G2 = gradient_relation.GRAD_SECOND
-_v2, _q2, _h2, _inner2 = sp.symbols("E||h~_i||^2 E||q_i||^2 E||h_i||^2 E||g~_i-g_i||^2", nonnegative=True)
+v2, q2, h2, _inner2 = sp.symbols("E||h~_i||^2 E||q_i||^2 E||h_i||^2 E||g~_i-g_i||^2", nonnegative=True)
 _Av2, _Aq2 = sp.symbols("E||A_i*h~_i||^2 E||A_i*q_i||^2", nonnegative=True)
 _q, _h, _z, _inner = sp.symbols("||q_i|| ||h_i|| ||q_i-h_i|| ||g~_i-g_i||", nonnegative=True)
-_OUTER, _INNER = s.sigma_tilde**2 / s.D_o, s.sigma_tilde**2 / s.D_in
+OUTER, INNER = s.sigma_tilde**2 / s.D_o, s.sigma_tilde**2 / s.D_in
 
 
-def _young(replay: Replay, phi: sp.Expr, factor: sp.Expr, name: str, mean: sp.Expr, near: sp.Expr) -> None:
+def young(replay: Replay, phi: sp.Expr, factor: sp.Expr, name: str, mean: sp.Expr, near: sp.Expr) -> None:
     """Adds `name`: mean <= (1 + phi) near + (1 + 1/phi) factor^2 sigma_tilde^2/D_in, both images of q_i and h_i."""
     replay.given(f"{name}, triangle", _h + _z - _q, "triangle")
     replay.given(f"{name}, shift", factor * _inner - _z, "smoothness")
@@ -130,32 +130,32 @@ def _young(replay: Replay, phi: sp.Expr, factor: sp.Expr, name: str, mean: sp.Ex
     replay.expect(f"{name}, mean", f"{name}, Young", {_h**2: near, _inner**2: _inner2, _q**2: mean})
     replay.derive(
         name,
-        (1 + phi) * near + (1 + 1 / phi) * factor**2 * _INNER - mean,
+        (1 + phi) * near + (1 + 1 / phi) * factor**2 * INNER - mean,
         {f"{name}, mean": 1, "inner variance": (1 + 1 / phi) * factor**2},
     )
 
 
-def _noises(replay: Replay) -> None:
+def noises(replay: Replay) -> None:
     """Adds what the noise does; q_i = grad f_i(w - alpha g~_i), and h~_i adds the outer noise."""
-    replay.given("inner variance", _INNER - _inner2, "sample variance")
-    replay.given("outer noise", _q2 + _OUTER - _v2, "sample variance", "D_o independent of D_in")
+    replay.given("inner variance", INNER - _inner2, "sample variance")
+    replay.given("outer noise", q2 + OUTER - v2, "sample variance", "D_o independent of D_in")
 
 
 def state_second(
     replay: Replay, constants: dict[str, sp.Expr], shown: dict[str, sp.Expr], by: dict[str, sp.Expr]
 ) -> None:
     """Concludes (8) with `constants` from the steps `by`, which together show it with `shown`."""
-    terms = {"cF": s.grad_F**2, "cs": s.sigma**2, "co": _OUTER, "ci": _INNER}
+    terms = {"cF": s.grad_F**2, "cs": s.sigma**2, "co": OUTER, "ci": INNER}
     room = [(constants[name] - shown[name]) * term for name, term in terms.items()]
     replay.derive("statement", filled(SECOND, constants) - s.second_G, by, plus=room)
 
 
 def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-    replay.given("Hessian noise", LEAD * _v2 - s.second_G, "independence", "the claim hessian-noise with v = h~_i")
-    _noises(replay)
-    _young(replay, PHI, s.a, "adapted gradient", _q2, _h2)
+    replay.given("Hessian noise", LEAD * v2 - s.second_G, "independence", "the claim hessian-noise with v = h~_i")
+    noises(replay)
+    young(replay, PHI, s.a, "adapted gradient", q2, h2)
     gradient_relation.task_gradients(replay, PSI)
-    replay.given("h against g", (1 + s.a) ** 2 * _G2 - _h2, "smoothness", "||h_i|| <= ||g_i|| + L ||alpha g_i||")
+    replay.given("h against g", (1 + s.a) ** 2 * _G2 - h2, "smoothness", "||h_i|| <= ||g_i|| + L ||alpha g_i||")
     stretch = LEAD * (1 + PHI)
     by = {"Hessian noise": 1, "outer noise": LEAD, "adapted gradient": LEAD, "h against g": stretch}
     shown = second_direct(PHI, PSI)
@@ -164,13 +164,13 @@ def _second(replay: Replay, constants: dict[str, sp.Expr]) -> None:
 
 def _second_sharper(replay: Replay, constants: dict[str, sp.Expr]) -> None:
     A2, invert = (1 + s.a) ** 2, (1 - s.a) ** -2
-    split = _Av2 + s.lam * _v2 - s.second_G
+    split = _Av2 + s.lam * v2 - s.second_G
     replay.given("Hessian noise", split, "independence", "E||A_i h~_i||^2 + alpha^2 E||N h~_i||^2, A_i = I - alpha H_i")
-    _noises(replay)
-    replay.given("outer noise in A", _Aq2 + A2 * _OUTER - _Av2, "sample variance", "||A_i|| <= 1 + a")
-    _young(replay, PHI, s.a, "adapted gradient", _q2, _h2)
-    _young(replay, PHI, (1 + s.a) * s.a, "adapted gradient in A", _Aq2, s.task_second)
-    replay.given("A inverted", invert * s.task_second - _h2, "smoothness", "||A_i h_i|| >= (1 - a) ||h_i||")
+    noises(replay)
+    replay.given("outer noise in A", _Aq2 + A2 * OUTER - _Av2, "sample variance", "||A_i|| <= 1 + a")
+    young(replay, PHI, s.a, "adapted gradient", q2, h2)
+    young(replay, PHI, (1 + s.a) * s.a, "adapted gradient in A", _Aq2, s.task_second)
+    replay.given("A inverted", invert * s.task_second - h2, "smoothness", "||A_i h_i|| >= (1 - a) ||h_i||")
     gradient_relation.s_procedure(replay)
     by = {
         "Hessian noise": 1,
@@ -189,12 +189,12 @@ def front_proof(multipliers: tuple[sp.Expr, ...]) -> Proof:
 
     def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
         half = _second_front.EDGE[s.lam]
-        split = _Av2 + s.lam * _v2 - s.second_G
+        split = _Av2 + s.lam * v2 - s.second_G
         replay.given("Hessian noise", split, "independence", "E||A_i h~_i||^2 + alpha^2 E||N h~_i||^2")
-        replay.derive("D_h", _Av2 + half * _v2 - s.second_G, {"Hessian noise": 1}, plus=[(half - s.lam) * _v2])
-        _noises(replay)
-        replay.given("outer noise in A", _Aq2 + (1 + s.a) ** 2 * _OUTER - _Av2, "sample variance", "||A_i|| <= 1 + a")
-        _second_front.replay_front(replay, multipliers, _Aq2, _q2, _INNER)
+        replay.derive("D_h", _Av2 + half * v2 - s.second_G, {"Hessian noise": 1}, plus=[(half - s.lam) * v2])
+        noises(replay)
+        replay.given("outer noise in A", _Aq2 + (1 + s.a) ** 2 * OUTER - _Av2, "sample variance", "||A_i|| <= 1 + a")
+        _second_front.replay_front(replay, multipliers, _Aq2, q2, INNER)
         shown = {**_second_front.constants(multipliers), "co": (1 + s.a) ** 2 + half}
         by = {"D_h": 1, "outer noise": half, "outer noise in A": 1, "front": 1}
         state_second(replay, constants, shown, by)
@@ -209,7 +209,8 @@ def front_version(multipliers: tuple[sp.Expr, ...]) -> Version:
     return Version(SECOND, constants, source, front_proof(multipliers))
 
 
-def _second_attained(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+def flattest(replay: Replay, constants: dict[str, sp.Expr]) -> None:
+    """Shows that co is reached: at a task's flattest point, by the outer noise."""
     replay.given(
         "flattest point",
         LEAD - s.second_G,
@@ -275,7 +276,7 @@ CLAIMS = (
                 second_sharper(PHI),
                 "ours: through E||grad F_i||^2, phi = 1/2; co is reached",
                 _second_sharper,
-                attained=_second_attained,
+                attained=flattest,
             ),
             **{name: front_version(found) for name, found in _second_front.MULTIPLIERS.items()},
         },
