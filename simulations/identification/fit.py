@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from simulations.identification.candidates import Candidate
-from simulations.identification.probes import Probe
+from simulations.identification.candidates import Candidate, short
+from simulations.identification.probes import Batch, Probe
 
 _POWERS = (0, 1, -1)
-_SIMPLER = 0.999
-_GRID = 32
-_SCREENED = 3
+_GRID = 33
+_ZOOMS = 14
 _HOPELESS = 0.5
+_FLAT = 0.5
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -47,89 +48,111 @@ class Law:
 
 @dataclass(frozen=True)
 class Fit:
-    """A candidate with its free number and law, and the largest relative residual over the probes."""
+    """A candidate with its free number and law, the largest relative residual over the probes, and what it adds.
+
+    unsolved: relative residual of the candidate's own linear solve, 0 where it has none.
+    """
 
     candidate: Candidate
     number: float
     law: Law
     residual: float
+    unsolved: float = 0.0
 
     @property
     def label(self) -> str:
         """The candidate's label with its free number."""
-        head, *traits = (self.candidate.name, *self.candidate.traits)
-        if self.candidate.free:
-            head = f"{head}({self.candidate.free} = {self.number:.6g})"
-        return ", ".join((head, *traits))
-
-    def prediction(self, probe: Probe) -> np.ndarray:
-        """The answer it expects on a probe, (DIM,)."""
-        return self.law.factor(probe) * self.candidate.direction(probe, self.number)
+        solved = f", solved to {short(self.unsolved)}" if self.unsolved > _ROUNDING else ""
+        return self.candidate.label(self.number) + solved
 
 
 class Matcher:
-    """Fits candidates to the answers on some probes.
+    """Fits candidates to the answers on some probes of a batch.
 
     Args:
-        probes: the questions.
-        answers: (probes, DIM), none of them 0.
+        batch: the questions.
+        rows: places of the probes that got an answer.
+        answers: (rows, DIM), none of them 0.
     """
 
-    def __init__(self, probes: Sequence[Probe], answers: np.ndarray) -> None:
-        self.probes, self.norms = list(probes), np.linalg.norm(answers, axis=1, keepdims=True)
-        self.targets = answers / self.norms
-        self.laws = _laws(probes)
-        self.shapes = np.array([[law.factor(probe) for probe in probes] for law in self.laws])
-        chosen = np.unique(np.linspace(0, len(self.probes) - 1, min(_SCREENED, len(self.probes))).astype(int))
-        everything = len(chosen) == len(self.probes)
-        self.few = self if everything else Matcher([self.probes[p] for p in chosen], answers[chosen])
+    def __init__(self, batch: Batch, rows: Sequence[int], answers: np.ndarray) -> None:
+        self.batch, self.rows, self.answers = batch, list(rows), answers
+        self.probes = [batch.probes[row] for row in self.rows]
+        self.norms = np.linalg.norm(answers, axis=1, keepdims=True)
+        self.laws = _laws(self.probes)
+        self.shapes = np.array([[law.factor(probe) for probe in self.probes] for law in self.laws])[:, None, :, None]
 
     def fit(self, candidate: Candidate) -> Fit:
         """The candidate's best fit."""
-        number = self._number(candidate) if candidate.free else 0.0
-        law, errors = self.scaled(candidate, number)
-        return Fit(candidate, number, law, _worst(errors))
+        number, directions = self._number(candidate)
+        worst, chosen, constants = self._scaled(directions)
+        law = replace(self.laws[chosen[0]], constant=float(constants[0]))
+        unsolved = candidate.unsolved(self.batch, number) if candidate.unsolved and worst[0] < _HOPELESS else 0.0
+        return Fit(candidate, number, law, float(worst[0]), unsolved)
 
-    def scaled(self, candidate: Candidate, number: float) -> tuple[Law, np.ndarray]:
-        """The law with the smallest residual (of those as good, the simplest), and the relative errors."""
-        directions = np.array([candidate.direction(probe, number) for probe in self.probes])
-        if not np.isfinite(directions).all() or not directions.any():
-            return self.laws[0], np.full_like(self.targets, np.inf)
-        models = self.shapes[:, :, None] * directions / self.norms
-        constants = (self.targets * models).sum(axis=(1, 2)) / (models**2).sum(axis=(1, 2))
-        errors = self.targets - constants[:, None, None] * models
-        worst = np.linalg.norm(errors, axis=2).max(axis=1)
-        best = 0
-        for i in range(1, len(self.laws)):
-            if worst[i] < _SIMPLER * worst[best]:
-                best = i
-        law = self.laws[best]
-        return Law(float(constants[best]), law.tasks, law.alpha, law.steps), errors[best]
+    def prediction(self, fit: Fit) -> np.ndarray:
+        """What a fit expects as answer to every probe of the batch, (probes, DIM)."""
+        factors = np.array([fit.law.factor(probe) for probe in self.batch.probes])
+        return factors[:, None] * fit.candidate.direction(self.batch, np.array([fit.number]))[0]
 
-    def cut(self, candidate: Candidate, limit: float) -> float:
-        """The largest relative error of the candidate with its norm cut down to `limit` wherever it is larger."""
-        directions = np.array([candidate.direction(probe, 0.0) for probe in self.probes])
+    def _scaled(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For directions (G, rows, DIM): the residual under the best law (of those as good, the simplest), the law's
+        place and its constant, each (G,)."""
+        models = self.shapes * directions / self.norms
+        targets = self.answers / self.norms
+        with np.errstate(all="ignore"):
+            constants = (targets * models).sum(axis=(2, 3)) / (models**2).sum(axis=(2, 3))
+            worst = np.linalg.norm(targets - constants[..., None, None] * models, axis=3).max(axis=2)
+        worst[~np.isfinite(worst)] = np.inf
+        chosen = (worst <= np.maximum(2 * worst.min(axis=0), _ROUNDING)).argmax(axis=0)
+        each = np.arange(len(chosen))
+        return worst[chosen, each], chosen, constants[chosen, each]
+
+    def _number(self, candidate: Candidate) -> tuple[float, np.ndarray]:
+        """The free number that fits best and the directions there, (1, rows, DIM).
+
+        A grid is narrowed around its best point until the residual no longer depends on where in the grid it is taken.
+        """
+        grid, directions = _over_span(self.batch, candidate)
+        directions = directions[:, self.rows]
+        for _ in range(_ZOOMS if candidate.free else 0):
+            worst = self._scaled(directions)[0]
+            best = int(worst.argmin())
+            near = [max(best - 1, 0), min(best + 1, _GRID - 1)]
+            if worst[best] > _HOPELESS or worst[best] >= _FLAT * worst[near].max():
+                break
+            narrower = np.geomspace(*grid[near], _GRID)
+            narrower[_GRID // 2] = grid[best] if grid[near[0]] < grid[best] < grid[near[1]] else narrower[_GRID // 2]
+            grid, directions = narrower, candidate.direction(self.batch, narrower)[:, self.rows]
+        best = int(self._scaled(directions)[0].argmin())
+        return float(grid[best]), directions[best : best + 1]
+
+    def cut(self, candidate: Candidate) -> Fit:
+        """The candidate with its norm cut down to the largest norm seen wherever it is larger."""
+        directions = candidate.direction(self.batch, np.ones(1))[0, self.rows]
         lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-        return _worst(self.targets - directions * np.minimum(1.0, limit / (lengths + 1e-300)) / self.norms)
+        shorter = directions * np.minimum(1.0, self.norms.max() / np.maximum(lengths, 1e-300))
+        return Fit(candidate, 1.0, Law(1.0), _worst((self.answers - shorter) / self.norms))
 
-    def _number(self, candidate: Candidate) -> float:
-        """The free number: a grid on a few probes, then least squares on them from the best point of the grid."""
-        grid = np.geomspace(*candidate.span, _GRID)
-        coarse = np.array([_worst(self.few.scaled(candidate, number)[1]) for number in grid])
-        start = int(coarse.argmin())
-        if not coarse[start] < _HOPELESS:
-            return float(grid[start])
-        return self.few._refined(candidate, float(grid[start]), np.log(grid[1] / grid[0]))
+    def remembering(self, candidate: Candidate) -> tuple[Fit, float]:
+        """The candidate with a share of the answer before added to each answer, and that share."""
+        models = self.shapes[:, 0] * candidate.direction(self.batch, np.ones(1))[0, self.rows]
+        before = np.vstack([np.zeros(models.shape[-1]), self.answers[:-1]])
+        first = models[:, 0]
+        constants = (first @ self.answers[0]) / np.maximum((first**2).sum(axis=-1), 1e-300)
+        rest = self.answers - constants[:, None, None] * models
+        shares = (rest * before / self.norms**2).sum(axis=(1, 2)) / (before**2 / self.norms**2).sum()
+        worst = [_worst((r - share * before) / self.norms) for r, share in zip(rest, shares, strict=True)]
+        best = int(np.argmin(worst))
+        law = replace(self.laws[best], constant=float(constants[best]))
+        return Fit(candidate, 1.0, law, worst[best]), float(shares[best])
 
-    def _refined(self, candidate: Candidate, start: float, width: float) -> float:
-        def errors(point: np.ndarray) -> np.ndarray:
-            found = self.scaled(candidate, float(np.exp(point[0])))[1]
-            return np.nan_to_num(found, nan=1e3, posinf=1e3).ravel()
 
-        at = np.log(start)
-        near = (at - 2 * width, at + 2 * width)
-        solved = least_squares(errors, [at], bounds=near, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=40)
-        return float(np.exp(solved.x[0]))
+@lru_cache(maxsize=4096)
+def _over_span(batch: Batch, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
+    """A grid of the candidate's number and its directions there: they do not depend on the code examined."""
+    grid = np.geomspace(*candidate.span, _GRID if candidate.free else 1)
+    return grid, candidate.direction(batch, grid)
 
 
 def _laws(probes: Sequence[Probe]) -> list[Law]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,10 +34,26 @@ class Probe:
     steps: int
     large: bool = False
 
-    @cached_property
-    def losses(self) -> list[tuple[Quartic, Quartic]]:
-        """Support and query loss of each task."""
-        return [tuple(Quartic(data.mean(axis=0)) for data in task) for task in self.tasks]
+
+class Batch:
+    """The tasks of many probes side by side, T in all, so that a candidate answers every probe at once.
+
+    w: (T, DIM). alpha: (T, 1). steps: (T,). losses: of the support and of the query data, T each.
+    """
+
+    def __init__(self, probes: Sequence[Probe]) -> None:
+        self.probes = tuple(probes)
+        sizes = self._sizes = np.array([len(probe.tasks) for probe in probes])
+        self.w = np.repeat([probe.w for probe in probes], sizes, axis=0)
+        self.alpha = np.repeat([probe.alpha for probe in probes], sizes)[:, None]
+        self.steps = np.repeat([probe.steps for probe in probes], sizes)
+        tasks = [task for probe in probes for task in probe.tasks]
+        self.losses = tuple(Quartic(np.array([task[kind].mean(axis=0) for task in tasks])) for kind in (0, 1))
+
+    def mean(self, vectors: np.ndarray) -> np.ndarray:
+        """From (..., T, DIM) to the mean over the tasks of each probe, (..., probes, DIM)."""
+        firsts = np.cumsum(self._sizes) - self._sizes
+        return np.add.reduceat(vectors, firsts, axis=-2) / self._sizes[:, None]
 
 
 def _coefficients(generator: np.random.Generator) -> np.ndarray:
@@ -51,7 +67,8 @@ def _coefficients(generator: np.random.Generator) -> np.ndarray:
     return rows
 
 
-def make_probes(steps: Sequence[int], alphas: Sequence[float], sizes: Sequence[int] = (1, 3)) -> list[Probe]:
+@lru_cache(maxsize=16)
+def make_probes(steps: tuple[int, ...], alphas: tuple[float, ...], sizes: tuple[int, ...] = (1, 3)) -> Batch:
     """Probes over inner steps, step sizes and numbers of tasks, and one with large gradients.
 
     Args:
@@ -66,8 +83,8 @@ def make_probes(steps: Sequence[int], alphas: Sequence[float], sizes: Sequence[i
         tasks = tuple((_coefficients(generator), _coefficients(generator)) for _ in range(size))
         for alpha in alphas:
             for k in steps:
-                probes.append(Probe(f"k = {k}, alpha = {alpha:g}, {size} tasks", w, tasks, alpha, k))
+                probes.append(Probe(f"k = {k}, alpha = {alpha:g}, {size} task{'s' * (size > 1)}", w, tasks, alpha, k))
     first = probes[0]
     grown = tuple((support, _LARGE * query) for support, query in first.tasks)
     probes.append(Probe(f"large gradients, {first.name}", first.w, grown, first.alpha, first.steps, large=True))
-    return probes
+    return Batch(probes)

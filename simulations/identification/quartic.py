@@ -9,6 +9,7 @@ tell HF-MAML from MAML there. Derivatives are exact here; coefficients and point
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
@@ -72,27 +73,27 @@ _PLACES = [_places(degree) for degree in range(1, DEGREE + 1)]
 
 
 class Quartic:
-    """One loss with exact derivatives, from mean coefficients (SIZE,): a sum of symmetric tensors T_n[w, ..., w]."""
+    """Losses with exact derivatives, from mean coefficients (..., SIZE): sums of symmetric tensors T_n[w, ..., w]."""
 
     def __init__(self, coefficients: np.ndarray) -> None:
-        self._tensors = [coefficients[place] / shared for place, shared in _PLACES]
+        self._tensors = [coefficients[..., place] / shared for place, shared in _PLACES]
+
+    def derivative(self, order: int, w: np.ndarray) -> np.ndarray:
+        """(..., DIM^order) at w (..., DIM), order 1 to 4: the sum over n of n!/(n - order)! T_n[w, ..., w, .]."""
+        found = math.perm(DEGREE, order) * self._tensors[-1]
+        for degree in range(DEGREE - 1, order - 1, -1):
+            found = contracted(found, w) + math.perm(degree, order) * self._tensors[degree - 1]
+        return np.broadcast_to(found, (*np.broadcast_shapes(found.shape[:-1], w.shape[:-1]), DIM**order))
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
-        """(DIM,), the sum of n T_n[w, ..., w, .]."""
-        linear, *higher = self._tensors
-        found = linear.copy()
-        for degree, tensor in enumerate(higher, start=2):
-            for _ in range(degree - 1):
-                tensor = tensor.reshape(-1, DIM) @ w
-            found += degree * tensor
-        return found
+        """(..., DIM)."""
+        return self.derivative(1, w)
 
     def hessian(self, w: np.ndarray) -> np.ndarray:
-        """(DIM, DIM), the sum of n (n - 1) T_n[w, ..., w, ., .]."""
-        _, square, *higher = self._tensors
-        found = 2 * square
-        for degree, tensor in enumerate(higher, start=3):
-            for _ in range(degree - 2):
-                tensor = tensor.reshape(-1, DIM) @ w
-            found += degree * (degree - 1) * tensor
-        return found.reshape(DIM, DIM)
+        """(..., DIM, DIM)."""
+        return self.derivative(2, w).reshape(*w.shape, DIM)
+
+
+def contracted(tensor: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """A flat tensor (..., DIM^n) with one slot filled by v (..., DIM): (..., DIM^(n-1))."""
+    return (tensor.reshape(*tensor.shape[:-1], -1, DIM) @ v[..., None])[..., 0]
