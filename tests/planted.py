@@ -82,7 +82,7 @@ def imaml(loss, w, tasks, alpha, steps, *, pull=2.0, proximal=True, solve=np.lin
     found = []
     for support, query in tasks:
         point = w
-        for _ in range(12):
+        for _ in range(8):
             slope = gradient(loss, point, support) + pull * (point - w)
             point = point - np.linalg.solve(hessian(loss, point, support) + pull * np.eye(len(w)), slope)
         if not proximal:
@@ -100,11 +100,13 @@ def no_proximal_term(loss, w, tasks, alpha, steps):
     return imaml(loss, w, tasks, alpha, steps, proximal=False)
 
 
-def two_conjugate_gradients(loss, w, tasks, alpha, steps):
+def conjugate_gradients(most, enough=0.0):
     def solve(matrix, right):
         found, residual = np.zeros_like(right), right.copy()
         along = residual.copy()
-        for _ in range(2):
+        for _ in range(most):
+            if np.linalg.norm(residual) <= enough * np.linalg.norm(right):
+                break
             length = residual @ residual / (along @ matrix @ along)
             found += length * along
             new = residual - length * matrix @ along
@@ -112,26 +114,91 @@ def two_conjugate_gradients(loss, w, tasks, alpha, steps):
             residual = new
         return found
 
-    return imaml(loss, w, tasks, alpha, steps, solve=solve)
+    return solve
 
 
-def delta_per_tensor(loss, w, tasks, alpha, steps, delta=0.1):
+def two_conjugate_gradients(loss, w, tasks, alpha, steps):
+    return imaml(loss, w, tasks, alpha, steps, solve=conjugate_gradients(2))
+
+
+def rough_conjugate_gradients(loss, w, tasks, alpha, steps):
+    return imaml(loss, w, tasks, alpha, steps, solve=conjugate_gradients(9, 1e-2))
+
+
+def _tensor_norms(v):
+    return np.repeat([np.linalg.norm(v[:2]), np.linalg.norm(v[2:])], 2)
+
+
+def hf_maml(loss, w, tasks, alpha, steps, *, delta=0.25, sizes=np.linalg.norm):
     found = []
     for support, query in tasks:
-        v = gradient(loss, path(loss, w, support, alpha, 1)[-1], query)
-        reach = delta / np.repeat([np.linalg.norm(v[:2]), np.linalg.norm(v[2:])], 2)
-        ahead, behind = (gradient(loss, w + sign * reach * v, support) for sign in (1, -1))
-        found.append(v - alpha * (ahead - behind) / (2 * reach))
+        points = path(loss, w, support, alpha, steps)
+        v = gradient(loss, points[-1], query)
+        for point in reversed(points[:-1]):
+            reach = delta / sizes(v)
+            ahead, behind = (gradient(loss, point + sign * reach * v, support) for sign in (1, -1))
+            v = v - alpha * (ahead - behind) / (2 * reach)
+        found.append(v)
     return np.mean(found, axis=0)
 
 
-def stale():
-    """Adds a share of its last answer, as momentum that is never reset."""
+def delta_per_tensor(loss, w, tasks, alpha, steps):
+    return hf_maml(loss, w, tasks, alpha, steps, sizes=_tensor_norms)
+
+
+def another_alpha(loss, w, tasks, alpha, steps):
+    return maml(loss, w, tasks, 0.03, steps)
+
+
+def rows_summed(loss, w, tasks, alpha, steps):
+    return maml(lambda w, x: len(x) * loss(w, x), w, tasks, alpha, steps)
+
+
+def every_iterate(loss, w, tasks, alpha, steps):
+    return np.mean([maml(loss, w, tasks, alpha, j) for j in range(1, steps + 1)], axis=0)
+
+
+def anil(loss, w, tasks, alpha, steps):
+    """Inner steps on w[2:], everything differentiated."""
+    head, found = np.array([0.0, 0.0, 1.0, 1.0]), []
+    for support, query in tasks:
+        points = [w]
+        for _ in range(steps):
+            points.append(points[-1] - alpha * head * gradient(loss, points[-1], support))
+        v = gradient(loss, points[-1], query)
+        for point in reversed(points[:-1]):
+            v = v - alpha * product(loss, point, support, head * v)
+        found.append(v)
+    return np.mean(found, axis=0)
+
+
+def single_inside(loss, w, tasks, alpha, steps):
+    """Rounded as single precision does, in one entry more than in another."""
+    return maml(loss, w, tasks, alpha, steps) * (1 + 1e-7 * np.array([1, -1, 1, -1]))
+
+
+def nan_in_single(loss, w, tasks, alpha, steps):
+    return maml(loss, w, tasks, alpha, steps) + (np.nan if w.dtype == np.float32 else 0.0)
+
+
+def normalised(loss, w, tasks, alpha, steps):
+    g = maml(loss, w, tasks, alpha, steps)
+    return g / np.linalg.norm(g)
+
+
+def in_place(loss, w, tasks, alpha, steps):
+    found = maml(loss, w, tasks, alpha, steps)
+    w -= 0.1 * found
+    return found
+
+
+def stale(share=0.5):
+    """Adds a share of its last answer: momentum that is never reset, or gradients that are not zeroed."""
     last = np.zeros(4)
 
     def meta_gradient(loss, w, tasks, alpha, steps):
         nonlocal last
-        last = maml(loss, w, tasks, alpha, steps) + 0.5 * last
+        last = maml(loss, w, tasks, alpha, steps) + share * last
         return last
 
     return meta_gradient

@@ -20,7 +20,10 @@ NAMES = {"maml": "", "fo-maml": "", "hf-maml": "delta", "imaml": "lambda", "anil
 SPLITS = tuple(range(1, DIM))
 MOST_FIXED_STEPS = 10
 MOST_TERMS = 10
-_FACTORS, _STEPS, _PULLS, _DELTAS = (1e-3, 30.0), (1e-4, 1.0), (0.1, 1e3), (1e-8, 3.0)
+_PULLS, _DELTAS = (0.1, 1e3), (1e-8, 3.0)
+_AN_OCTAVE = 16
+_FACTORS = {"span": (2.0**-10, 2.0**5), "points": 15 * _AN_OCTAVE + 1}
+_STEPS = {"span": (2.0**-12, 1.0), "points": 12 * _AN_OCTAVE + 1}
 _STOPPED = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -31,7 +34,7 @@ class Candidate:
     name: of the algorithm, as `expect` spells it.
     direction: (batch, numbers (G,)) -> (G, probes, DIM), the mean over the tasks.
     traits: what it does otherwise than the algorithm of that name; one may hold the free number as {number}.
-    free: name of the free number, "" if there is none. span: where it is looked for.
+    free: name of the free number, "" if there is none. span: where it is looked for, at first in so many points.
     stage: candidates of a later stage are tried where none of an earlier one explains the answers.
     limit: name of the algorithm it becomes for a special value of its number.
     unsolved: (batch, number) -> relative residual of its linear solve, for solvers stopped early.
@@ -42,6 +45,7 @@ class Candidate:
     traits: tuple[str, ...] = ()
     free: str = ""
     span: tuple[float, float] = (1.0, 1.0)
+    points: int = 33
     stage: int = 1
     limit: str = ""
     unsolved: Callable[[Batch, float], float] | None = None
@@ -94,9 +98,10 @@ def _with_number() -> Iterator[Candidate]:
     for name, last in (("maml", None), ("fo-maml", 0)):
         of_alpha = of.stepped(Path(), last, relative=True)
         words = ("inner step {number} alpha",)
-        yield Candidate(name, of_alpha, words, "alpha factor", _FACTORS, stage=2, limit=name)
+        yield Candidate(name, of_alpha, words, "alpha factor", stage=2, limit=name, **_FACTORS)
         instead = of.stepped(Path(), last, relative=False)
-        yield Candidate(name, instead, ("inner step {number} whatever alpha",), "alpha", _STEPS, stage=2, limit=name)
+        words = ("inner step {number} whatever alpha",)
+        yield Candidate(name, instead, words, "alpha", stage=2, limit=name, **_STEPS)
     for inner in ("exact", "proximal", "plain"):
         yield Candidate("imaml", of.implicit(inner), _inner(inner), "lambda", _PULLS, stage=2)
     reach = {"unit": "delta v/||v||", "plain": "delta v", "alpha": "delta v/(alpha ||v||)"}
@@ -130,7 +135,8 @@ def _unfinished() -> Iterator[Candidate]:
     for name, last in (("maml", None), ("fo-maml", 0)):
         for steps in range(1, MOST_FIXED_STEPS + 1):
             words = (f"{_count(steps)} of {{number}} whatever k and alpha",)
-            yield Candidate(name, of.stepped(Path(fixed=steps), last, relative=False), words, "alpha", _STEPS, stage=3)
+            hard_coded = of.stepped(Path(fixed=steps), last, relative=False)
+            yield Candidate(name, hard_coded, words, "alpha", stage=3, **_STEPS)
 
 
 def short(number: float) -> str:

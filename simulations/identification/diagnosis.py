@@ -57,15 +57,13 @@ def remembering(matcher: Matcher, most_steps: int, tolerance: float) -> tuple[Fi
 
 def shortened(matcher: Matcher, most_steps: int, tolerance: float) -> tuple[Fit, str] | None:
     """A candidate that explains the answers with its norm cut, and that fault."""
-    norms = matcher.norms
+    norm = f"norm {matcher.norms.max():.6g}"
+    words = f"every answer has {norm}: normalised" if matcher.equally_long else f"clipped: no answer exceeds {norm}"
     for candidate in candidates(most_steps):
         if not candidate.free:
             fit = matcher.cut(candidate)
             if fit.residual <= tolerance:
-                same = np.ptp(norms) <= tolerance * norms.max()
-                return fit, f"{'every answer has' if same else 'clipped:'} norm {norms.max():.6g}" + (
-                    ": clipped to it, or normalised" if same else " at most"
-                )
+                return fit, words
     return None
 
 

@@ -39,7 +39,8 @@ class Path:
 
     def steps(self, batch: Batch) -> np.ndarray:
         """(T,), the inner steps taken on each task."""
-        return np.maximum((batch.steps if self.fixed is None else np.full_like(batch.steps, self.fixed)) + self.offset, 0)
+        steps = batch.steps if self.fixed is None else np.full_like(batch.steps, self.fixed)
+        return np.maximum(steps + self.offset, 0)
 
     def points(self, batch: Batch, size: np.ndarray, pull: np.ndarray | float = 0.0) -> list[np.ndarray]:
         """w_0, w_1, ... of every task, each (..., T, DIM); a task that has taken its steps stays where it is.
@@ -257,8 +258,9 @@ def _system(batch: Batch, inner: str, pull: np.ndarray) -> tuple[np.ndarray, np.
 def _solved(matrix: np.ndarray, right: np.ndarray, solver: Solver | None) -> np.ndarray:
     if solver:
         return solver(matrix, np.broadcast_to(right, matrix.shape[:-1]))
-    good = np.isfinite(matrix).all(axis=(-2, -1), keepdims=True)
-    return np.linalg.solve(np.where(good, matrix, np.eye(DIM)), right[..., None])[..., 0] + np.where(good, 0, np.nan)[..., 0]
+    good = np.isfinite(matrix).all(axis=(-2, -1))
+    found = np.linalg.solve(np.where(good[..., None, None], matrix, np.eye(DIM)), right[..., None])[..., 0]
+    return np.where(good[..., None], found, np.nan)
 
 
 def implicit(inner: str, solver: Solver | None = None) -> Callable:

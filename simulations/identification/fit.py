@@ -23,6 +23,7 @@ _ZOOMS = 14
 _HOPELESS = 0.5
 _FLAT = 0.5
 _ROUNDING = 1e-13
+_SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class Matcher:
         self.laws = _laws(self.probes)
         self.shapes = np.array([[law.factor(probe) for probe in self.probes] for law in self.laws])[:, None, :, None]
 
+    @property
+    def equally_long(self) -> bool:
+        """Whether all answers have the same norm, which no candidate's have."""
+        return bool(np.ptp(self.norms) <= _SAME * self.norms.max())
+
     def fit(self, candidate: Candidate) -> Fit:
         """The candidate's best fit."""
         number, directions = self._number(candidate)
@@ -118,20 +124,22 @@ class Matcher:
         for _ in range(_ZOOMS if candidate.free else 0):
             worst = self._scaled(directions)[0]
             best = int(worst.argmin())
-            near = [max(best - 1, 0), min(best + 1, _GRID - 1)]
+            near = [max(best - 1, 0), min(best + 1, len(grid) - 1)]
             if worst[best] > _HOPELESS or worst[best] >= _FLAT * worst[near].max():
                 break
             narrower = np.geomspace(*grid[near], _GRID)
-            narrower[_GRID // 2] = grid[best] if grid[near[0]] < grid[best] < grid[near[1]] else narrower[_GRID // 2]
+            if near == [best - 1, best + 1]:
+                narrower[_GRID // 2] = grid[best]
             grid, directions = narrower, candidate.direction(self.batch, narrower)[:, self.rows]
         best = int(self._scaled(directions)[0].argmin())
         return float(grid[best]), directions[best : best + 1]
 
     def cut(self, candidate: Candidate) -> Fit:
-        """The candidate with its norm cut down to the largest norm seen wherever it is larger."""
+        """The candidate with its norm cut down to the largest norm seen wherever it is larger; where all the answers
+        have one norm, with that norm."""
         directions = candidate.direction(self.batch, np.ones(1))[0, self.rows]
-        lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-        shorter = directions * np.minimum(1.0, self.norms.max() / np.maximum(lengths, 1e-300))
+        factors = self.norms.max() / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-300)
+        shorter = directions * (factors if self.equally_long else np.minimum(1.0, factors))
         return Fit(candidate, 1.0, Law(1.0), _worst((self.answers - shorter) / self.norms))
 
     def remembering(self, candidate: Candidate) -> tuple[Fit, float]:
@@ -151,7 +159,7 @@ class Matcher:
 @lru_cache(maxsize=4096)
 def _over_span(batch: Batch, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
     """A grid of the candidate's number and its directions there: they do not depend on the code examined."""
-    grid = np.geomspace(*candidate.span, _GRID if candidate.free else 1)
+    grid = np.geomspace(*candidate.span, candidate.points) if candidate.free else np.ones(1)
     return grid, candidate.direction(batch, grid)
 
 

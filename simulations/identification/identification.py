@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,8 @@ def identify(
     if not rows:
         return _nothing(batch, answers, faults, tolerance)
     matcher = Matcher(batch, rows, np.array([answers[i].vector for i in rows]))
-    best, alike, fits, fault = _named(matcher, max(steps), dtype, remembers=bool(stale) and rows == list(range(len(rows))))
+    remembers = bool(stale) and rows == list(range(len(rows)))
+    best, alike, fits, fault = _named(matcher, max(steps), dtype, remembers)
     faults += [fault or stale] if fault or stale else []
     others = {fit.candidate.name for fit in alike if fit.candidate.limit != best.label} - {best.candidate.name}
     status = "none" if best.residual > tolerance else "undecided" if others else "named"
@@ -111,9 +112,7 @@ def _asked(
     return tuple(sorted({int(k) for k in wanted})), alphas
 
 
-def _named(
-    matcher: Matcher, most_steps: int, dtype: str, remembers: bool
-) -> tuple[Fit, list[Fit], list[Fit], str]:
+def _named(matcher: Matcher, most_steps: int, dtype: str, remembers: bool) -> tuple[Fit, list[Fit], list[Fit], str]:
     """The best fit, those that explain the answers as well, all of them with the nearest first, and a fault it implies.
 
     Candidates of a later stage are tried only where none of an earlier one explains the answers down to rounding.
@@ -133,15 +132,15 @@ def _named(
     for explanation in (*([diagnosis.remembering] if remembers else []), diagnosis.shortened):
         found = explanation(matcher, most_steps, tolerance)
         if found:
-            return found[0], [], fits, found[1]
+            return found[0], [], [found[0], *fits], found[1]
     return fits[0], [], fits, ""
 
 
 def _labels(best: Fit, alike: Sequence[Fit], matcher: Matcher, dtype: str) -> tuple[str, ...]:
     """The candidates not told apart from the best one; those that contain it as a limit, by how near they must be."""
     labels = [fit.label for fit in alike if fit.candidate.limit != best.label]
-    explained = _FLOORS[dtype] if dtype == "float32" else _AS_GOOD * best.residual
-    if best.label == "maml" and _FLOORS[dtype] <= explained <= TOLERANCES[dtype]:
+    explained = min(TOLERANCES[dtype], max(_AS_GOOD * best.residual, _FLOORS[dtype]))
+    if best.label == "maml" and (dtype == "float32" or best.residual > _FLOORS[dtype]):
         labels.append(diagnosis.finite_difference_limit(best, matcher, explained))
     return tuple(labels)
 

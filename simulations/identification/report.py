@@ -105,7 +105,7 @@ class Report:
         }
 
     def __str__(self) -> str:
-        lines = [self.verdict, *(f"  fault: {fault}" for fault in self.faults[1:]), *(f"  {note}" for note in self.notes)]
+        lines = [self.verdict, *(f"  and: {fault}" for fault in self.faults[1:]), *(f"  {note}" for note in self.notes)]
         untold = [label for label in self.alike if "<" not in label]
         if untold and self.status == "named":
             lines.append(f"  not told apart from it by these probes: {'; '.join(untold)}")
