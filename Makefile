@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test lint bench clean
+.PHONY: reproduce test test-foreign lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -11,6 +11,18 @@ reproduce: $(VENV)/.ready
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Other people's meta-gradients, in an environment of its own (torch for the CPU, TorchOpt, JAX: about 2 GB).
+FOREIGN := .foreign-venv
+TORCH ?= torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+
+test-foreign: $(FOREIGN)/.ready
+	$(FOREIGN)/bin/python -m pytest -s -W ignore tests/foreign/check_foreign.py
+
+$(FOREIGN)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(FOREIGN)
+	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" torchopt jax $(TORCH)
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -26,4 +38,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) $(FOREIGN) out build *.egg-info

@@ -73,7 +73,7 @@ def logits(module_or_w, x):
 
     Args:
         module_or_w: a module of `torch_module`, or w itself as a torch tensor (DIM,).
-        x: tensor (rows, SIZE).
+        x: tensor (rows, SIZE), SIZE the number of coefficients of a loss.
     """
     import torch
 

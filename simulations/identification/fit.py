@@ -104,9 +104,9 @@ class Matcher:
     def _scaled(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """For directions (G, rows, DIM): the residual under the best law (of those as good, the simplest), the law's
         place and its constant, each (G,)."""
-        models = self.shapes * directions / self.norms
         targets = self.answers / self.norms
         with np.errstate(all="ignore"):
+            models = self.shapes * directions / self.norms
             constants = (targets * models).sum(axis=(2, 3)) / (models**2).sum(axis=(2, 3))
             worst = np.linalg.norm(targets - constants[..., None, None] * models, axis=3).max(axis=2)
         worst[~np.isfinite(worst)] = np.inf

@@ -6,13 +6,14 @@ point and tasks, which shows what depends on k, alpha and the number of tasks an
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from simulations.identification.quartic import DIM, EXPONENTS, SIZE, Quartic
+from simulations.identification.quartic import DIM, SIZE, Quartic, column
 
 ROWS = 4
 _SPREAD = {1: 16, 2: 16, 3: 16, 4: 10}
@@ -57,13 +58,13 @@ class Batch:
 
 
 def _coefficients(generator: np.random.Generator) -> np.ndarray:
-    """(ROWS, SIZE) small multiples of 1/32, with a convex and uneven quadratic part."""
-    degrees = EXPONENTS.sum(axis=1)
-    largest = np.array([_SPREAD[degree] for degree in degrees])
-    rows = generator.integers(-largest, largest + 1, (ROWS, SIZE)) / 32
-    for j, curved in enumerate(_CURVED):
-        square = int(np.flatnonzero((2 * np.eye(DIM, dtype=int)[j] == EXPONENTS).all(axis=1))[0])
-        rows[:, square] = np.abs(rows[:, square]) + curved
+    """(ROWS, SIZE) small multiples of 1/32, one for each monomial, with a convex and uneven quadratic part."""
+    rows = np.zeros((ROWS, SIZE))
+    for degree, largest in _SPREAD.items():
+        for entry in itertools.combinations_with_replacement(range(DIM), degree):
+            rows[:, column(entry)] = generator.integers(-largest, largest + 1, ROWS) / 32
+    squares = [column((j, j)) for j in range(DIM)]
+    rows[:, squares] = np.abs(rows[:, squares]) + _CURVED
     return rows
 
 
