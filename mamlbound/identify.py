@@ -20,6 +20,9 @@ def identify(
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What the code has hard-coded: alpha=0.01, steps=5.")
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="What one call may take.")] = 10.0,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Ask in a process that may crash or hang in compiled code.")
+    ] = False,
     expect: Annotated[str | None, typer.Option(metavar="NAME", help="As maml or imaml(lambda=2).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole report as JSON.")] = False,
 ) -> None:
@@ -33,17 +36,19 @@ def identify(
     if expect:
         parse_expected(expect)
     asked = _whole_numbers(steps)
-    report = examine(_found(function), steps=asked, dtype=dtype, fixed=_fixed(fixed or []), timeout=timeout)
+    options = {"dtype": dtype, "fixed": _fixed(fixed or []), "timeout": timeout, "isolated": isolated}
+    report = examine(_found(function), steps=asked, **options)
     differs = report.differs_from(expect) if expect else ""
     if as_json:
         import json
 
-        print(json.dumps(report.to_dict() | ({"expected": expect, "differs": differs} if expect else {}), indent=2))
+        asked_for = {"expected": expect, "differs": differs} if expect else {}
+        print(json.dumps(report.to_dict() | asked_for, indent=2, allow_nan=False))
     else:
         print(report)
         if differs:
             print(f"not as expected: {differs}")
-    if report.status == "undecided" and not differs:
+    if report.status == "undecided" and (not expect or report.may_be(expect)):
         raise typer.Exit(UNDECIDED)
     if report.status != "named" or differs:
         raise typer.Exit(NOT_IT)

@@ -32,12 +32,13 @@ NAMED = [
     (planted.uphill, "maml", (), "-1"),
     (planted.reptile, "reptile", (), "alpha"),
 ]
+STOPPED = "conjugate gradients stopped"
 FREE = [
     (planted.imaml, "imaml(lambda = 2)"),
     (planted.halved_lambda, "imaml(lambda = 1)"),
     (planted.no_proximal_term, "imaml(lambda = 2), plain inner solution by k gradient steps"),
-    (planted.two_conjugate_gradients, "imaml(lambda = 2), conjugate gradients stopped after 2, solved to 6e-2"),
-    (planted.rough_conjugate_gradients, "imaml(lambda = 2), conjugate gradients stopped after 3, solved to 3e-3"),
+    (planted.two_conjugate_gradients, f"imaml(lambda = 2), {STOPPED} after 2, solved to 6e-2"),
+    (planted.rough_conjugate_gradients, f"imaml(lambda = 2), {STOPPED} at a residual of 1e-2, solved to 7e-3"),
     (planted.hf_maml, "hf-maml(delta = 0.25), w +- delta v/||v||"),
     (planted.delta_per_tensor, "hf-maml(delta = 0.25), a delta of its own for w[:2] and w[2:]"),
     (planted.another_alpha, "maml, inner step 0.03 whatever alpha"),

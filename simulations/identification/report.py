@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +84,11 @@ class Report:
         if str(self.best.law) != "1" or abs(self.best.law.constant - 1) > 10 * self.tolerance:
             return f"{expected} was expected, but it is scaled: {scale(self.best.law)}"
         return self.faults[0] if self.faults else ""
+
+    def may_be(self, expected: str) -> bool:
+        """Whether the expected algorithm is among those that explain the answers of an undecided report."""
+        name, _ = parse_expected(expected)
+        return any(re.match(rf"{name}\b(?!-)", label) for label in (self.best.label, *self.alike))
 
     def to_dict(self) -> dict:
         """Everything as JSON can carry it; what is not finite is None."""
