@@ -46,7 +46,10 @@ FREE = [
 ]
 
 
-FIRST = make_probes((1, 2, 3), (1 / 8, 1 / 16)).probes[0].name
+BATCH = make_probes((1, 2, 3), (1 / 8, 1 / 16))
+ROWS = list(range(len(BATCH.probes) - 1))
+FIRST = BATCH.probes[0].name
+SIMPLE = [candidate for candidate in candidates(3) if not candidate.free]
 
 
 def test_the_loss_is_a_quartic_with_exact_derivatives_whatever_the_rows():
@@ -61,7 +64,7 @@ def test_the_loss_is_a_quartic_with_exact_derivatives_whatever_the_rows():
 
 
 def test_probes_lose_nothing_in_single_precision():
-    for probe in make_probes((1, 2, 3), (1 / 8, 1 / 16)).probes:
+    for probe in BATCH.probes:
         for array in (probe.w, *(data for task in probe.tasks for data in task)):
             assert np.array_equal(array, array.astype(np.float32).astype(float))
 
@@ -231,19 +234,32 @@ def test_a_tiny_delta_is_not_taken_for_maml_in_double_precision(delta):
 def test_a_hundred_perturbations_are_never_named():
     """Answers of a candidate changed by one part in a thousand: at random, by weight decay, a mix, a drift."""
     rng = np.random.Generator(np.random.Philox(5))
-    batch = make_probes((1, 2, 3), (1 / 8, 1 / 16))
-    rows = list(range(len(batch.probes) - 1))
-    tried = candidates(3)
-    simple = [candidate for candidate in tried if not candidate.free]
+    with_number = [candidate for candidate in candidates(3) if candidate.free]
     for trial in range(100):
-        chosen = simple[trial % len(simple)], simple[rng.integers(len(simple))]
-        exact, other = (candidate.direction(batch, np.ones(1))[0, rows] for candidate in chosen)
-        points = np.array([batch.probes[row].w for row in rows])
+        chosen = SIMPLE[trial % len(SIMPLE)], SIMPLE[rng.integers(len(SIMPLE))]
+        exact, other = (candidate.direction(BATCH, np.ones(1))[0, ROWS] for candidate in chosen)
+        points = np.array([BATCH.probes[row].w for row in ROWS])
         noise = (rng.standard_normal(exact.shape), points, other[:, ::-1], np.ones_like(exact))[trial % 4]
         size = np.linalg.norm(exact, axis=1, keepdims=True) / np.linalg.norm(noise, axis=1, keepdims=True)
-        matcher = Matcher(batch, rows, exact + 1e-3 * size * noise)
-        against = [*simple, *[candidate for candidate in tried if candidate.free][trial % 20 :: 20]]
+        matcher = Matcher(BATCH, ROWS, exact + 1e-3 * size * noise)
+        against = [*SIMPLE, *with_number[trial % 20 :: 20]]
         assert min(matcher.fit(candidate).residual for candidate in against) > 1e-5
+
+
+def test_candidates_without_a_number_are_far_apart_under_every_scale_law():
+    directions = np.array([candidate.direction(BATCH, np.ones(1))[0, ROWS] for candidate in SIMPLE])
+    for i, own in enumerate(directions):
+        residuals = [Matcher(BATCH, ROWS, own).fit(candidate).residual for candidate in SIMPLE]
+        assert residuals.pop(i) < 1e-12 and min(residuals) > 1e-3, SIMPLE[i].label(1)
+
+
+@pytest.mark.parametrize("candidate", [c for c in candidates(3) if c.free], ids=lambda c: c.label(0))
+def test_every_number_is_found(candidate):
+    number = {"lambda": 2.0, "delta": 0.3, "alpha factor": 0.7, "alpha": 0.05}[candidate.free]
+    matcher = Matcher(BATCH, ROWS, candidate.direction(BATCH, np.array([number]))[0, ROWS])
+    fit = matcher.fit(candidate)
+    assert fit.residual < 1e-12 and fit.number == pytest.approx(number, rel=1e-9)
+    assert min(matcher.fit(simple).residual for simple in SIMPLE) > 1e-3
 
 
 def test_every_candidate_has_a_name_that_can_be_expected():

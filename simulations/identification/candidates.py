@@ -22,6 +22,7 @@ MOST_FIXED_STEPS = 10
 MOST_TERMS = 10
 _PULLS, _DELTAS = (0.1, 1e3), (1e-8, 3.0)
 _AN_OCTAVE = 16
+_DENSE = 257
 _FACTORS = {"span": (2.0**-10, 2.0**5), "points": 15 * _AN_OCTAVE + 1}
 _STEPS = {"span": (2.0**-12, 1.0), "points": 12 * _AN_OCTAVE + 1}
 _STOPPED = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -131,7 +132,8 @@ def _unfinished() -> Iterator[Candidate]:
     for inner in ("exact", "proximal", "plain"):
         for words, solver in stopped:
             given = (of.implicit(inner, solver), (*_inner(inner), words), "lambda", _PULLS)
-            yield Candidate("imaml", *given, stage=3, unsolved=of.solve_error(inner, solver))
+            points = _DENSE if solver.tolerance else Candidate.points
+            yield Candidate("imaml", *given, points, stage=3, unsolved=of.solve_error(inner, solver))
     for name, last in (("maml", None), ("fo-maml", 0)):
         for steps in range(1, MOST_FIXED_STEPS + 1):
             words = (f"{_count(steps)} of {{number}} whatever k and alpha",)
