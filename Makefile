@@ -21,7 +21,7 @@ test-foreign: $(FOREIGN)/.ready
 
 $(FOREIGN)/.ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(FOREIGN)
-	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" torchopt jax $(TORCH)
+	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,foreign]" $(TORCH)
 	touch $@
 
 lint: $(VENV)/.ready

@@ -97,6 +97,14 @@ def test_variants_with_a_number_are_named_with_it_and_others_are_far(code, label
     assert (report.differs_from("hf-maml(delta=0.25)") == "") == label.startswith("hf-maml")
 
 
+def test_a_factor_with_an_everyday_cause_is_noted():
+    notes = identify(planted.rows_summed, steps=(1, 2)).notes
+    assert [note.split(" gets if ")[0] for note in notes] == [
+        "a factor of 4 is what the outer loss",
+        "a factor of 4 is what the inner loss",
+    ]
+
+
 def test_clipping_is_a_fault_with_its_size():
     report = identify(planted.clipped)
     assert report.name == "maml" and "norm 25" in report.faults[0] and report.differs_from("maml")
