@@ -14,7 +14,7 @@ test: lint
 
 # Other people's meta-gradients, in an environment of its own (torch for the CPU, TorchOpt, JAX: about 2 GB).
 FOREIGN := .foreign-venv
-TORCH ?= torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+TORCH ?= torch==2.13.0+cpu --find-links https://download.pytorch.org/whl/cpu/torch/
 
 test-foreign: $(FOREIGN)/.ready
 	$(FOREIGN)/bin/python -m pytest -s -W ignore tests/foreign/check_foreign.py
