@@ -12,16 +12,19 @@ reproduce: $(VENV)/.ready
 test: lint
 	$(BIN)/python -m pytest
 
-# Other people's meta-gradients, in an environment of its own (torch for the CPU, TorchOpt, JAX: about 2 GB).
+# Other people's meta-gradients, in an environment of its own: torch for the CPU (where that index cannot be reached,
+# $(TORCH), which may bring gigabytes of CUDA), TorchOpt, JAX.
 FOREIGN := .foreign-venv
-TORCH ?= torch==2.13.0+cpu --find-links https://download.pytorch.org/whl/cpu/torch/
+FOREIGN_PIP := $(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check
+TORCH ?= torch
 
 test-foreign: $(FOREIGN)/.ready
 	$(FOREIGN)/bin/python -m pytest -s -W ignore tests/foreign/check_foreign.py
 
 $(FOREIGN)/.ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(FOREIGN)
-	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,foreign]" $(TORCH)
+	$(FOREIGN_PIP) --retries 0 --index-url https://download.pytorch.org/whl/cpu torch || $(FOREIGN_PIP) $(TORCH)
+	$(FOREIGN_PIP) --editable ".[dev,foreign]"
 	touch $@
 
 lint: $(VENV)/.ready
