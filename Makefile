@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test lint bench clean
+.PHONY: reproduce test test-foreign lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -11,6 +11,21 @@ reproduce: $(VENV)/.ready
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Other people's meta-gradients, in an environment of its own: torch for the CPU (where that index cannot be reached,
+# $(TORCH), which may bring gigabytes of CUDA), TorchOpt, JAX.
+FOREIGN := .foreign-venv
+FOREIGN_PIP := $(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check
+TORCH ?= torch
+
+test-foreign: $(FOREIGN)/.ready
+	$(FOREIGN)/bin/python -m pytest -s -W ignore tests/foreign/check_foreign.py
+
+$(FOREIGN)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(FOREIGN)
+	$(FOREIGN_PIP) --retries 0 --index-url https://download.pytorch.org/whl/cpu torch || $(FOREIGN_PIP) $(TORCH)
+	$(FOREIGN_PIP) --editable ".[dev,foreign]"
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -32,4 +47,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv out build *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) out build *.egg-info

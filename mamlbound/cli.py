@@ -10,6 +10,7 @@ import typer
 
 from mamlbound.claims import claims
 from mamlbound.doctor import doctor
+from mamlbound.identify import identify
 from mamlbound.plan import plan
 
 USAGE = 2
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 
-for _command in (claims, plan, doctor):
+for _command in (claims, plan, identify, doctor):
     app.command()(_command)
 
 
