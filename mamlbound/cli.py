@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mamlbound.claims import claims
+from mamlbound.plan import plan
 
 USAGE = 2
 INTERRUPTED = 130
@@ -22,6 +23,7 @@ app = typer.Typer(
 
 
 app.command()(claims)
+app.command()(plan)
 
 
 def _constant(name: str, meaning: str):

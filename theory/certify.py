@@ -8,6 +8,7 @@ named rule of analysis (`given`), each written as an expression that is not nega
 * `root`: of two squares that compare, the roots compare.
 * `product`: the product of two known expressions.
 * `induct`: a statement about step j that holds at the start and passes from j to j + 1 holds at every step.
+* `limit`: an inequality between continuous sides that holds near a point holds at it.
 * `expect`: an inequality between squares that holds for every outcome holds for the expectations.
 * `check`: a plain exact statement, such as a sign on an interval found by counting roots, or that of a constant in
   which pi occurs, enclosed in a ball.
@@ -325,6 +326,13 @@ class Replay:
         linear = all(monomial in known for monomial in polynomial.monoms())
         expected = sum(c * known.get(monomial, sp.nan) for monomial, c in polynomial.terms())
         self._write(name, expected, f"expectation of ({pointwise}), linear in {', '.join(map(str, moments))}", linear)
+
+    def limit(self, name: str, known: str, at: Mapping[sp.Symbol, sp.Expr]) -> None:
+        """A known inequality that holds near a value of its symbols holds there too: both sides are continuous."""
+        numerator, denominator = sp.fraction(sp.cancel(sp.together(self._known[known])))
+        there = denominator.subs(at)
+        continuous = there != 0 and nonnegative(there**2, self.box)
+        self._write(name, numerator.subs(at) / there, f"limit of ({known}), which is continuous", continuous)
 
     def check(self, name: str, expression: sp.Expr, box: Mapping[sp.Symbol, Interval] | None = None) -> None:
         """`expression >= 0` on the proof's box, or on another, by exact arithmetic alone."""

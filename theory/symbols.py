@@ -56,6 +56,7 @@ D_h = _born("D_h", "D_h", "samples of the Hessian", "survey (3)", (0, 0), positi
 B_step = _born("B_step", "B'", "tasks in the step-size batch", "FMO Lemma 4.11", (0, 0), positive=True)
 D_step = _born("D_step", r"D_\beta", "samples a task in the step-size batch", "FMO Lemma 4.11", (0, 0), positive=True)
 T = _born("T", "T", "iterations until E||grad F(w_k)|| <= eps", "survey (14)", (0, 0))
+T_worst = _born("T_worst", r"\sup T", "T on the worst instance of the assumptions", "THEORY section 5", (0, 0))
 
 a = _born("a", "a", "alpha L", "THEORY section 1", (0, 0))
 lam = _born("lam", r"\lambda_H", "alpha^2 sigma_H^2 / D_h", "FMO (96)", (0, 0))

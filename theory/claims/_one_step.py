@@ -34,7 +34,6 @@ MAML = Method(
 )
 MAML_BIAS = linear(MAML, {"in": bias.SHARP["c"]}, {"in": sp.Integer(1)}, bias.first_branch)
 FMO = Route(MAML, MAML_BIAS, "published", "published", "published", sp.Rational(1, 10), sp.Integer(1))
-SHARP = Route(MAML, MAML_BIAS, "sharp", "sharper", "sharp", sp.Rational(1, 50), sp.Rational(1, 20))
 
 
 def per_step(eps: sp.Expr) -> sp.Expr:
@@ -210,11 +209,8 @@ def above_floor(
     )
 
 
-def telescope(
-    replay: Replay, route: Route, floor: sp.Expr, K: sp.Expr, eps: sp.Symbol, shares: Mapping[str, sp.Expr] = EVEN
-) -> None:
-    """Adds "sum": F(w_0) - E F(w_T) >= T eps^2/(K (1 + r(sigma + eps))), and "gap": at most Delta."""
-    above_floor(replay, route, floor, K, eps, shares)
+def telescope(replay: Replay, K: sp.Expr, eps: sp.Symbol) -> None:
+    """From "decrease" to "sum": F(w_0) - E F(w_T) >= T eps^2/(K (1 + r(sigma + eps))), and "gap": at most Delta."""
     each = per_step(eps) / K
     total = sp.Symbol("sum_k drop_k", real=True)
     replay.given("telescope", s.F_drop_all - total, "definition", "the sum of E F(w_k) - E F(w_{k+1}) over k < T")

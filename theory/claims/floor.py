@@ -6,7 +6,8 @@ of that size fit into Delta only if m <= eps, provided K <= 1600. The smaller th
 sharp constant is the one at which K is 1600.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import sympy as sp
 
@@ -15,11 +16,10 @@ from theory import symbols as s
 from theory.certify import Replay
 from theory.claim import Claim, Hypothesis, Proof, Version, constant
 from theory.claims import _one_step as one
+from theory.claims import _sharpened
 
 FORM = sp.Max(domains.noise_floor(constant("c")), s.eps)
 K = sp.Integer(1600)
-SHARP = one.Route(one.MAML, one.MAML_BIAS, "sharp", "sharper", "sharp", sp.Rational(1, 20), sp.Rational(1, 9))
-SHARP_FLOOR = SHARP.nu() / (2 * (SHARP.kappa - 1 / K))
 
 
 def enough(K: sp.Expr, source: str) -> Hypothesis:
@@ -36,11 +36,26 @@ def reached(route: one.Route, K: sp.Expr, shared: Mapping[str, str] = one.EVEN) 
     `shared` names the constant that says how many times a source counts in the noise.
     """
 
+    def decrease(replay: Replay, constants: Mapping[str, sp.Expr], m: sp.Symbol) -> sp.Expr:
+        shares = {name: constants[share] for name, share in shared.items()}
+        mine = route.K(constants["c"], shares)
+        one.above_floor(replay, route, constants["c"], mine, m, shares)
+        return mine
+
+    return _reached(decrease, K)
+
+
+def _sharpest(replay: Replay, constants: Mapping[str, sp.Expr], m: sp.Symbol) -> sp.Expr:
+    """Adds "decrease" at m by the proof of `theory.sharpen`; returns its K."""
+    replace(_sharpened.FLOOR, floor=constants["c"]).decrease(replay, m)
+    return _sharpened.FLOOR.K
+
+
+def _reached(decrease: Callable[[Replay, Mapping[str, sp.Expr], sp.Symbol], sp.Expr], K: sp.Expr) -> Proof:
     def proof(replay: Replay, constants: dict[str, sp.Expr]) -> None:
-        floor, shares = constants["c"], {name: constants[share] for name, share in shared.items()}
-        mine = route.K(floor, shares)
         m, eps, c, d = s.best_grad, s.eps, 1 + one.r * s.sigma, one.r
-        one.telescope(replay, route, floor, mine, m, shares)
+        mine = decrease(replay, constants, m)
+        one.telescope(replay, mine, m)
         replay.given("enough iterations", s.T * one.per_step(eps) - K * s.Delta, "domain")
         replay.derive(
             "gain at eps",
@@ -66,7 +81,10 @@ CLAIMS = (
         versions={
             "published": Version(FORM, {"c": sp.Integer(61)}, "FMO (86)", reached(one.FMO, K)),
             "sharp": Version(
-                FORM, {"c": SHARP_FLOOR}, "ours: the least floor at which 1600 still suffices", reached(SHARP, K)
+                FORM,
+                {"c": _sharpened.FLOOR.floor},
+                "ours: the least floor at which 1600 still suffices",
+                _reached(_sharpest, K),
             ),
         },
         box=domains.MOMENT_BOX,

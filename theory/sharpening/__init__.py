@@ -1,7 +1,8 @@
 """The best provable constants of the iteration bound (14), found numerically and certified in exact arithmetic.
 
 `sharpen` gives K and the noise floor for given batches and step rule, `plan` the batches for a given eps, `LADDER` the
-way from the published 1600 down. The statement, for a = alpha L <= 1/6:
+way from the published 1600 down. The statement, for alpha <= a/L with a <= 1/6 and every B, B', D_step and D_h from
+their least values on:
 
     E||grad F(w_k)|| <= eps for some k <= T = K Delta (L + rho alpha (sigma + eps))/eps^2                   survey (14)
 
@@ -30,7 +31,9 @@ sigma_tilde^2/D_in; FMO (86) has c = 61. Put L = 1, X = ||grad F(w)||, y = rho a
 Only L enters N's weights through the step, so D_in and D_o matter through N alone, unless they are infinite.
 """
 
-from theory.sharpening.constants import Sharpened, sharpen
+from theory.sharpening.constants import Sharpened, make_setting, sharpen
 from theory.sharpening.ladder import LADDER, Rung
+from theory.sharpening.methods import METHODS, Method
+from theory.sharpening.planning import Plan, plan
 
-__all__ = ["LADDER", "Rung", "Sharpened", "sharpen"]
+__all__ = ["LADDER", "METHODS", "Method", "Plan", "Rung", "Sharpened", "make_setting", "plan", "sharpen"]

@@ -41,6 +41,11 @@ class Sharpened:
         return self.analysis.k_L, self.analysis.k_rho
 
     @property
+    def step(self) -> str:
+        """The step rule."""
+        return self.setting.step
+
+    @property
     def step_factor(self) -> sp.Rational:
         """The c of the step rule, given or found."""
         return self.setting.factor
@@ -106,11 +111,13 @@ def sharpen(
     if floor is not None and K is not None:
         raise ValueError("give either floor or K, not both: the other one is minimised")
     best = step_factor == "best"
-    setting = make_setting(a, B, D_in, D_o, lam, step, None if best else step_factor, lemmas)
+    setting = make_setting(a, B, D_in, D_o, lam, step, None if best else step_factor, **lemmas)
     target = exact(61 if floor is None else floor, "floor") if K is None else None
-    if not setting.inner and setting.B is sp.oo:
+    if not setting.inner and not setting.share:
         target = sp.oo
-    if K is not None and target is None and exact(K, "K") <= 0:
+    if K is not None and target is sp.oo:
+        raise ValueError("there is no noise here, so that no floor can be minimised: leave K out")
+    if K is not None and exact(K, "K") <= 0:
         raise ValueError(f"K must be positive, got {K}")
     if target is not None and target <= 0:
         raise ValueError(f"floor must be positive, got {floor}")
@@ -119,7 +126,7 @@ def sharpen(
     return _given_floor(setting, best, target) if target is not None else _given_K(setting, best, exact(K, "K"))
 
 
-def make_setting(a, B, D_in, D_o, lam, step, factor, lemmas: dict[str, str]) -> Setting:
+def make_setting(a="1/6", B=20, D_in=1, D_o=1, lam="1/2", step="published", step_factor=None, **lemmas: str) -> Setting:
     """A checked Setting from what a person types; see `sharpen`."""
     a, lam = exact(a, "a"), exact(lam, "lam")
     if not 0 < a <= sp.Rational(1, 6):
@@ -131,10 +138,12 @@ def make_setting(a, B, D_in, D_o, lam, step, factor, lemmas: dict[str, str]) -> 
         batches[name] = sp.oo if value is None else exact(value, name)
         if batches[name] < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    if step == "sharp" and lemmas.get("smoothness") == "published":
+        raise ValueError("step='sharp' is c/S(w) with the sharp S, so it needs smoothness='sharp'")
     for name, value in (("step", step), *lemmas.items()):
         if name not in CHOICES or value not in CHOICES[name]:
             raise ValueError(f"{name}={value!r} is unknown: the choices are {CHOICES.get(name, tuple(CHOICES))}")
-    factor = FACTORS[step] if factor is None else exact(factor, "step_factor")
+    factor = FACTORS[step] if step_factor is None else exact(step_factor, "step_factor")
     if not (factor.is_finite and factor > 0):
         raise ValueError(f"step_factor must be positive, got {factor}")
     if B is None and (batches["D_in"] is not sp.oo or batches["D_o"] is not sp.oo or lam):
@@ -153,7 +162,7 @@ def _given_floor(setting: Setting, best: bool, floor: sp.Expr) -> Sharpened:
         raise ValueError(f"no K can be shown with the floor constant {float(floor):.6g}: it is too low for this step")
     found = replace(found, floor=floor, K=search.rounded_up(1 / pace))
     corner = _at_corner(setting, found)
-    if abs(corner * pace - 1) <= 1e-10 and corner.q < 10**9:
+    if floor is sp.oo or (abs(corner * pace - 1) <= 1e-10 and corner.q < 10**9):
         found = replace(found, K=corner)
     return _proved(setting, found, "K")
 

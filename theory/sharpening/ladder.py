@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from theory.certify import Certificate
+from theory.claims import CLAIMS
+from theory.claims.rate import FLOOR
 from theory.sharpening import search
 from theory.sharpening.constants import Sharpened, make_setting, sharpen
 
@@ -16,43 +19,69 @@ EXACT = {"D_in": None, "D_o": None, "lam": 0, "floor": sp.oo}
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung: what it shows, the figure it must reach (or beat), and how to get it."""
+    """One rung: what it shows, the figure it must reach (or beat), and how to get it; `lower` for a lower bound."""
 
     title: str
     figure: str
-    show: Callable[[], Sharpened]
+    show: Callable[[], Sharpened | Claimed]
+    lower: bool = False
 
 
-def published(kappa: str | None, split: str | None) -> Sharpened:
-    """FMO's own proof of Theorem F.1 with floor 61: eta = 1/5, kappa(20) or a rounded kappa, a share for the noise."""
-    setting = make_setting("1/6", 20, 1, 1, "1/2", "published", None, {"law": "moments", **PUBLISHED})
-    found = search.exactly(setting, sp.Rational(1, 5), sp.Integer(0))
-    if kappa:
-        found = replace(found, k_L=4 / sp.Rational(kappa), k_rho=4 / sp.Rational(kappa))
-    found = replace(found, floor=sp.Integer(61), cut=sp.Integer(0))
-    if split:
-        found = replace(found, split=sp.Rational(split), K=found.k_L / (1 - sp.Rational(split)))
-    else:
-        found = replace(found, K=1 / (1 / found.k_L - 2 * search.noises(setting, found)[0] / found.floor))
-    return Sharpened(found.K, found.floor, setting, found)
+@dataclass(frozen=True)
+class Claimed:
+    """A rung that a claim's version shows."""
+
+    claim: str
+    which: str
+    constant: str = "K"
+    floor: sp.Expr = FLOOR
+
+    @property
+    def K(self) -> sp.Rational:
+        """The constant of the claim."""
+        return CLAIMS[self.claim].versions[self.which].constants[self.constant]
+
+    def certificate(self) -> Certificate:
+        """The claim's own replay."""
+        return CLAIMS[self.claim].certificate(self.which)
+
+
+def fmo_share() -> Sharpened:
+    """FMO's own lemmas and their eta = 1/10 at B = 20, with only the share of the noise that the floor 61 needs."""
+    setting = make_setting(law="moments", **PUBLISHED)
+    found = replace(search.exactly(setting, sp.Rational(1, 5), sp.Integer(0)), floor=sp.Integer(61))
+    K = 1 / (1 / found.k_L - 2 * search.noises(setting, found)[0] / found.floor)
+    return Sharpened(K, found.floor, setting, replace(found, K=K))
 
 
 def _rung(title: str, figure: str, **options) -> Rung:
     return Rung(title, figure, lambda: sharpen(**options))
 
 
+def _claimed(title: str, figure: str, which: str) -> Rung:
+    return Rung(title, figure, lambda: Claimed("iteration-bound", which))
+
+
+def _lower(title: str, figure: str, rule: str) -> Rung:
+    shown = Claimed(f"iteration-bound-lower-{rule}", "sharp", "cL", sp.oo)
+    return Rung(title, figure, lambda: shown, lower=True)
+
+
 LADDER = {
     rung.title: rung
     for rung in (
-        Rung("published: half pays the noise, half is lost to a minimum", "1600", lambda: published("1/100", "3/4")),
-        Rung("Jensen repaired", "800", lambda: published("1/100", "1/2")),
-        Rung("kappa(20) not rounded", "482", lambda: published(None, "1/2")),
-        Rung("the share the floor 61 needs", "344.6", lambda: published(None, None)),
+        _claimed("published", "1600", "published"),
+        _claimed("FMO (107) repaired by convexity", "800", "jensen"),
+        _claimed("kappa(20) not rounded", "482.1", "half"),
+        Rung("the share the floor 61 needs, not half", "344.6", fmo_share),
+        _claimed("the variance of the mean in (10)", "315", "same-floor"),
         _rung("sharp S and sharper (8), two moments of the step", "64.14", law="moments"),
         _rung("the step's distribution", "60.95"),
+        _lower("exact step, lower bound", "48", "exact"),
         _rung("exact step, published S", "1152/23", B=None, step="exact", smoothness="published", **EXACT),
-        _rung("exact step, sharp S", "48.70", B=None, step="exact", **EXACT),
+        _rung("exact step, sharp S", "48.7", B=None, step="exact", **EXACT),
         _rung("random step, two moments", "71.67", B=None, law="moments", smoothness="published", **EXACT),
+        _lower("random step, lower bound", "60", "random"),
         _rung("random step, B = 1", "61.04", B=1, **EXACT),
         _rung("random step, B = 20", "60.71", B=20, **EXACT),
         _rung("random step, full batch", "60.69", B=None, **EXACT),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sympy as sp
 
+from theory import symbols as s
 from theory.certify import Replay
+from theory.claims import CLAIMS
 from theory.sharpening import laws
-from theory.sharpening.setting import Analysis, Setting, holds
+from theory.sharpening.setting import Analysis, Setting, certificate
 
 y, X, R, R2, M2, VB = sp.symbols("y ||grad_F|| ||r|| ||r||^2 ||E_G||^2 E||G_i||^2/B", nonnegative=True)
 t = sp.Symbol("grad_F.r", real=True)
@@ -14,26 +16,50 @@ b1, b2, inner, sO2, sigma2 = sp.symbols(
     "E_beta E_beta^2 sigma_tilde^2/D_in sigma_tilde^2/D_o sigma^2", nonnegative=True
 )
 _Y, _inverse, _Y2 = sp.symbols("Y 1/Z E_Y^2", nonnegative=True)
-_over, _one = sp.symbols("E_Y-2y 1/B'", nonnegative=True)
-BOX = {_over: (sp.Integer(0), sp.Integer(1)), _one: (sp.Integer(0), sp.Integer(1))}
+_over, _one, _b = sp.symbols("E_Y-2y 1/B' 1/B", nonnegative=True)
+_UNIT = (sp.Integer(0), sp.Integer(1))
+
+
+def box(setting: Setting) -> dict:
+    """What one step ranges over beside y: the mean of Y, B' and B."""
+    batch = {_b: (sp.Integer(0), setting.share)} if setting.share else {}
+    return {_over: _UNIT, _one: _UNIT, **batch}
+
+
+def share(setting: Setting) -> sp.Expr:
+    """1/B, any value up to the setting's; 0 for the full batch."""
+    return _b if setting.share else sp.Integer(0)
 
 
 def claims(setting: Setting) -> Replay:
     """The claims this proof stands on, and A of E||g_i|| <= A (||grad F|| + sigma)."""
-    replay = Replay({})
-    needed = [("smoothness", setting.smoothness)]
+    ends = {s.a: setting.a, s.lam: setting.lam}
+    replay = Replay({symbol: (sp.Integer(0), end) for symbol, end in ends.items() if end})
+    needed = [("smoothness", setting.smoothness), ("expected-descent", "sharp")]
     needed += [("bias", "sharp")] if setting.inner else []
     needed += [("first-moment", "sharp")] if setting.first == "published" else []
-    sharper = setting.second == "sharper"
-    needed.append(("task-gradient-moment", "sharp") if sharper else ("second-moment", setting.second))
+    if setting.second == "sharper":
+        needed += [("hessian-noise", "sharp"), ("task-gradient-moment", "sharp")]
+    else:
+        needed.append(("second-moment", setting.second))
     needed += [] if setting.relation == "moment" else [("gradient-relation", "published")]
     for claim, which in needed:
-        replay.check(f"the claim {claim} ({which}) replays", sp.Integer(0 if holds(claim, which) else -1))
+        _largest_at_the_edge(replay, setting, claim, which)
     if setting.relation == "moment":
         _mean_norm(replay, setting)
     else:
         replay.check("A is at least 1 + C2 = C1", setting.reach - 1 / (1 - 2 * setting.a - setting.a**2))
     return replay
+
+
+def _largest_at_the_edge(replay: Replay, setting: Setting, claim: str, which: str) -> None:
+    """Adds a claim, and that its constants at a and lam are enough for every smaller alpha and lam."""
+    replay.use(f"{claim} ({which})", CLAIMS[claim].slack(which), certificate(claim, which))
+    for name, value in CLAIMS[claim].versions[which].constants.items():
+        here = value.subs({s.a: setting.a, s.lam: setting.lam})
+        less = value if setting.lam else value.subs(s.lam, 0)
+        if less.free_symbols:
+            replay.check(f"{claim}, {name} is largest at a = {setting.a}, lam = {setting.lam}", here - less)
 
 
 def _mean_norm(replay: Replay, setting: Setting) -> None:
@@ -74,7 +100,7 @@ def _mean_norm(replay: Replay, setting: Setting) -> None:
 
 def second_moment(replay: Replay, setting: Setting, phi: sp.Expr, constants: dict) -> None:
     """Adds "(8)/B": E||G_i||^2/B from above, with the Young weight phi."""
-    i, V = setting.share, sp.Symbol("E||G_i||^2", nonnegative=True)
+    i, V = share(setting), sp.Symbol("E||G_i||^2", nonnegative=True)
     bound = constants["cF"] * X**2 + constants["cs"] * sigma2
     bound += constants["co"] * sO2 * setting.outer + constants["ci"] * inner * setting.inner
     if setting.second == "sharper":
@@ -119,7 +145,7 @@ def first_bias(replay: Replay, setting: Setting) -> None:
 
 
 def step_law(replay: Replay, setting: Setting, found: Analysis, weight, turned: bool, gained) -> None:
-    """Adds "gain of the step", "square of the step" and "mean of the step": what E beta and E beta^2 are worth."""
+    """Adds "gain of the step": what E beta and E beta^2 are worth on a range of y."""
     S, linear = laws.smooth(setting, y), 1 - found.eta / 2
     bounds = laws.gains(setting, y, linear, weight, turned)
     for number, bound in enumerate(bounds, 1):
@@ -129,18 +155,12 @@ def step_law(replay: Replay, setting: Setting, found: Analysis, weight, turned: 
     if laws.is_random(setting):
         _random_gain(replay, setting, linear, weight, turned)
     else:
-        first, second = laws.moments(setting, y)
-        if setting.step == "published":
-            _moments(replay, setting, first, second)
-        else:
-            replay.given("E beta", b1 - first, "definition", "the step is not random")
-            replay.given("E beta^2", second - b2, "definition", "the step is not random")
+        _two_moments(replay, setting)
         replay.derive(
             "law", b1 * linear - S / 2 * b2 * weight - bounds[0], {"E beta": linear, "E beta^2": S / 2 * weight}
         )
     room = {"gain, bound 1": 1 - _over, "gain, bound 2": _over} if turned else {"gain, bound 1": 1}
     replay.derive("gain of the step", b1 * linear - S / 2 * b2 * weight - gained, {"law": 1, **room})
-    _ceilings(replay, setting, found, S)
 
 
 def _distribution(replay: Replay, setting: Setting) -> None:
@@ -197,10 +217,17 @@ def _random_square(replay: Replay, setting: Setting) -> None:
         {"dual of the square, mean": 1, "spread about its z": v},
         plus=[2 * _over / z**3, 2 * _over * delta * v],
     )
+    at_zero = sp.cancel(laws.ceiling(y, delta)).subs(y, 0)
+    replay.check("square of 1/Z at y = 0, where 1/Z <= 1/4", at_zero - sp.Rational(1, 16))
 
 
-def _moments(replay: Replay, setting: Setting, first, second) -> None:
-    """Adds "E beta" and "E beta^2" of FMO Lemma 4.11, from the same distribution."""
+def _two_moments(replay: Replay, setting: Setting) -> None:
+    """Adds "E beta" from below and "E beta^2" from above: those of FMO Lemma 4.11, from the same distribution."""
+    first, second = laws.moments(setting, y)
+    if setting.step != "published":
+        replay.given("E beta", b1 - first, "definition", "the step is not random")
+        replay.given("E beta^2", second - b2, "definition", "the step is not random")
+        return
     z, c = 5 + 2 * y, setting.factor
     off = _Y + 4 - z
     replay.derive("below the mean", _inverse - 1 / z + off / z**2, {}, plus=[off**2 / ((_Y + 4) * z**2)])
@@ -212,16 +239,20 @@ def _moments(replay: Replay, setting: Setting, first, second) -> None:
     replay.derive("E beta^2", second - b2, {"square of 1/Z": c**2}, plus=room)
 
 
-def _ceilings(replay: Replay, setting: Setting, found: Analysis, S) -> None:
-    """Adds what E beta and (S/2) E beta^2 are at most, wherever the point is."""
+def ceilings(setting: Setting, found: Analysis) -> Replay:
+    """What E beta and (S/2) E beta^2 are at most, wherever the point is: found.mean and found.square."""
+    replay, S = Replay({y: sp.Interval(0, sp.oo), **box(setting)}), laws.smooth(setting, y)
+    if setting.step == "published":
+        _distribution(replay, setting)
     highest = setting.factor / (S if setting.step == "sharp" else 4 + (0 if setting.step == "published" else 2 * y))
     replay.given("E beta, above", highest - b1, "definition", "the random step is at most c/(4 L)")
     replay.derive("mean of the step", found.mean - b1, {"E beta, above": 1}, plus=[found.mean - highest])
     if laws.is_random(setting):
         _random_square(replay, setting)
         by = {"square of 1/Z": S / 2 * setting.factor**2}
-        replay.check("at y = 0, where 1/Z <= 1/4", found.square - laws.smooth(setting, 0) / 32 * setting.factor**2)
     else:
+        _two_moments(replay, setting)
         by = {"E beta^2": S / 2}
     room = [sp.cancel(found.square - laws.square(setting, y))]
     replay.derive("square of the step", found.square - S / 2 * b2, by, plus=room)
+    return replay

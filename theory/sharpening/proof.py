@@ -6,13 +6,15 @@ One step is shown on each range of y = rho alpha E||g_i||/L by itself, and the l
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from itertools import chain
 
 import sympy as sp
 
 from theory.certify import Certificate, Replay
 from theory.sharpening import laws, lemmas
-from theory.sharpening.lemmas import M2, R2, VB, R, X, b1, b2, inner, sigma2, sO2, t, y
+from theory.sharpening.lemmas import M2, R2, VB, R, X, b1, b2, inner, share, sigma2, sO2, t, y
 from theory.sharpening.search import noises
 from theory.sharpening.setting import Analysis, Setting
 
@@ -25,13 +27,18 @@ HALVINGS = 5
 
 def prove(setting: Setting, found: Analysis) -> Certificate:
     """Replay the whole proof that `found.K` and `found.floor` hold in a setting."""
-    ledgers = [lemmas.claims(setting)]
-    ledgers += [_one_step(setting, found, *piece) for piece in _ranges(setting, found)]
-    ledgers.append(_mean_step(setting, found))
+    ledgers = [*_any_target(setting, replace(found, K=sp.oo, floor=sp.oo, cut=sp.S.Zero))]
     for region in _regions(setting, found):
         ledgers += _last(setting, found, *region)
     steps = chain.from_iterable(ledger.steps for ledger in ledgers)
     return Certificate(f"K = {found.K}, floor constant {found.floor}", tuple(steps))
+
+
+@cache
+def _any_target(setting: Setting, found: Analysis) -> tuple[Replay, ...]:
+    """The part of the proof that K and the floor do not enter."""
+    steps = (_one_step(setting, found, *piece) for piece in _ranges(setting, found))
+    return lemmas.claims(setting), lemmas.ceilings(setting, found), *steps, _mean_step(setting, found)
 
 
 def _ranges(setting: Setting, found: Analysis) -> list[tuple[sp.Interval, bool]]:
@@ -43,17 +50,17 @@ def _ranges(setting: Setting, found: Analysis) -> list[tuple[sp.Interval, bool]]
 
 def _one_step(setting: Setting, found: Analysis, interval: sp.Interval, turned: bool) -> Replay:
     """One step from a point with y in an interval: drop >= X^2/(k_L + k_rho y/A) - noise."""
-    replay = Replay({y: interval, **lemmas.BOX})
+    replay = Replay({y: interval, **lemmas.box(setting)})
     constants = setting.second_moment(found.phi)
     weight, S = setting.square_weight(constants["cF"]), laws.smooth(setting, y)
     gained = 1 / (found.k_L + found.k_rho * y / setting.reach)
     lemmas.step_law(replay, setting, found, weight, turned, gained)
-    kept = setting.share_of_mean
+    kept = 1 - share(setting) if setting.first == "split" else 1
     descent = drop - b1 * (X**2 + t) + S / 2 * b2 * (kept * M2 + VB)
-    replay.given("descent lemma (9)", descent, "integral", "the claim smoothness; VB = E||G_i||^2/B")
+    replay.given("descent (10)", descent, "definition", "the claims smoothness and expected-descent; beta apart from G")
     lemmas.second_moment(replay, setting, found.phi, constants)
     shown = (b1 * (1 - found.eta / 2) - S / 2 * b2 * weight) * X**2 - S / 2 * b2 * _spread(setting, constants)
-    by = {"descent lemma (9)": 1, "(8)/B": S / 2 * b2}
+    by = {"descent (10)": 1, "(8)/B": S / 2 * b2}
     if setting.inner:
         shown -= b1 * R2 / (2 * found.eta)
         plus = _cross(replay, setting, found, S, weight, gained, by)
@@ -61,24 +68,26 @@ def _one_step(setting: Setting, found: Analysis, interval: sp.Interval, turned: 
         replay.given("no bias", t, "definition", "exact inner gradients: E G = grad F, so <grad F, r> = 0")
         replay.given("no bias in the mean", X**2 - M2, "definition")
         by, plus = {**by, "no bias": b1, "no bias in the mean": kept * S / 2 * b2}, []
-    replay.derive("step", drop - shown, by, plus)
+        plus.append((setting.mean_weight(share(setting)) - kept) * S / 2 * b2 * X**2)
+    here = setting.mean_weight(share(setting)) + share(setting) * constants["cF"]
+    replay.derive("step", drop - shown, by, [*plus, S / 2 * b2 * sp.expand(weight - here) * X**2])
     _conclude(replay, setting, found, S, constants, gained)
     return replay
 
 
 def _spread(setting: Setting, constants: dict) -> sp.Expr:
     """What E||G||^2 of the batch has beside its multiple of ||grad F||^2."""
-    i = setting.share
+    i = share(setting)
     noise = i * constants["cs"] * sigma2 + i * constants["co"] * sO2 * setting.outer
     if not setting.inner:
         return noise
-    mean = 2 * setting.bias_factors[0] ** 2 * inner if setting.first == "published" else (1 - i) * R2
+    mean = setting.mean_weight(i) * (setting.bias_factors[0] ** 2 * inner if setting.first == "published" else R2)
     return noise + mean + i * constants["ci"] * inner
 
 
 def _cross(replay: Replay, setting: Setting, found: Analysis, S, weight, gained, by: dict) -> list[sp.Expr]:
     """What becomes of <grad F, r>: adds to `by`, and returns the squares that are left over."""
-    eta, kept = found.eta, setting.share_of_mean
+    eta, kept = found.eta, 1 - share(setting)
     replay.define(t, up - X * R)
     replay.define(R2, R**2)
     square = b1 * eta / 2 * (X - R / eta) ** 2
@@ -88,7 +97,7 @@ def _cross(replay: Replay, setting: Setting, found: Analysis, S, weight, gained,
         return [square, b1 * up]
     replay.given("Cauchy-Schwarz", 2 * X * R - up, "Cauchy-Schwarz", "up = <grad F, r> + ||grad F|| ||r||")
     replay.given("mean of G", X**2 + 2 * t + R2 - M2, "definition")
-    long = [2 * gained, b1 * eta, S * b2 * (weight - kept)]
+    long = [2 * gained, b1 * eta, S * b2 * sp.expand(weight - kept)]
     replay.derive("step not too long", 2 * b1 - kept * S * b2, {"gain of the step": 2}, plus=long)
     by |= {"mean of G": kept * S / 2 * b2, "step not too long": up / 2, "Cauchy-Schwarz": kept * S * b2 / 2}
     return [square]
@@ -99,16 +108,21 @@ def _conclude(replay: Replay, setting: Setting, found: Analysis, S, constants: d
     tasks, rest, _ = noises(setting, found)
     by = {"step": 1, "gain of the step": X**2, "square of the step": _spread(setting, constants)}
     cost = tasks * w_t + rest * w_i
-    replay.define(w_t, setting.share * (sigma2 + sO2 * setting.outer))
+    i = share(setting)
+    replay.define(w_t, i * (sigma2 + sO2 * setting.outer))
     replay.define(w_i, inner * setting.inner)
-    plus = [setting.share * (tasks - found.square * constants["cs"]) * sigma2]
-    plus.append(setting.share * (tasks - found.square * constants["co"]) * sO2 * setting.outer)
+    replay.given("mean of the step", found.mean - b1, "definition", "shown above")
+    replay.given("square of the step", found.square - S / 2 * b2, "definition", "shown above")
+    plus = [i * (tasks - found.square * constants["cs"]) * sigma2]
+    plus.append(i * (tasks - found.square * constants["co"]) * sO2 * setting.outer)
     if setting.inner:
+        fewer = constants["ci"] - (setting.bias_factors[0] ** 2 if setting.first == "split" else 0)
+        plus.append(found.square * (setting.share - i) * fewer * inner)
         by["mean of the step"] = R2 / (2 * found.eta)
         cost += found.mean * R2 / (2 * found.eta)
         if setting.first == "split":
             lemmas.first_bias(replay, setting)
-            by["bias"] = found.square * (1 - setting.share)
+            by["bias"] = found.square * (1 - i)
     replay.derive("one step", drop - gained * X**2 + cost, by, plus)
 
 
@@ -124,7 +138,7 @@ def _mean_step(setting: Setting, found: Analysis) -> Replay:
     A, cost = setting.reach, _cost(setting, found)
     k = found.k_L + found.k_rho * y / A
     e, f = found.k_L + found.k_rho * s, found.k_rho * x
-    replay.given("one step", drop - X**2 / k + cost, "definition", "shown above on every range of y")
+    replay.given("one step", drop - X**2 / k + cost, "definition", "shown above; ||r||^2 its largest value")
     replay.given("relation", A * (s + x * X) - y, "definition", "E||g_i|| <= A (sigma + ||grad F||), shown above")
     at_X = drop - X**2 / (e + f * X) + cost
     replay.derive("one step, y gone", at_X, {"one step": 1, "relation": X**2 * found.k_rho / (A * k * (e + f * X))})
@@ -135,8 +149,6 @@ def _mean_step(setting: Setting, found: Analysis) -> Replay:
     replay.given("not there yet", Xbar - 1, "domain", "E||grad F(w_k)|| >= eps")
     slope = (2 * e + f) / (e + f) ** 2
     replay.derive("mean step", mean_drop - 1 / (e + f) + cost, {"mean of the tangent": 1, "not there yet": slope})
-    if found.split is not None:
-        replay.check("progress keeps its share", found.K * (1 - found.split) - max(found.k_L, found.k_rho))
     return replay
 
 
@@ -163,7 +175,8 @@ def _last(setting: Setting, found: Analysis, side, low, high, second: bool, dept
     middle = 2 * low + 1 if high is sp.oo else (low + high) / 2
     if all(step.ok for step in replay.steps) or depth == HALVINGS or side == "no noise":
         return [replay]
-    if not all(step.ok for step in _decrease(setting, found, side, middle, middle, second).steps):
+    points = (_decrease(setting, found, side, at, at, second) for at in (low, middle))
+    if not all(step.ok for point in points for step in point.steps):
         return [replay]
     halves = ((low, middle), (middle, high))
     return [ledger for half in halves for ledger in _last(setting, found, side, *half, second, depth + 1)]

@@ -96,7 +96,7 @@ def _lowest(value: Callable, cut: float, zooms: int) -> float:
     import numpy as np
 
     lowest = math.inf
-    for side, second in itertools.product("sx", (True, False)):
+    for side, second in itertools.product("sx", (True, False) if cut else (False,)):
         low, high = (0.0, cut) if second else (cut, 1e7)
         r = np.unique(np.clip(np.concatenate([[low], np.geomspace(1e-3, max(high, 1e-3), 30)]), low, high))
         tau = np.linspace(0, 1, 5)
@@ -121,15 +121,16 @@ def noises(setting: Setting, found: Analysis):
 Value = Callable[[Setting, Analysis, float], float]
 
 
-def minimise(setting: Setting, free: bool, value: Value) -> tuple[Setting, Analysis]:
+def minimise(
+    setting: Setting, free: bool, value: Value, cuts: tuple[float, ...] | None = None
+) -> tuple[Setting, Analysis]:
     """Search eta, phi and, if `free`, the step factor for the smallest value, at each place of the bias's cut.
 
     Returns:
         The setting with its factor, and an analysis in floats with its cut.
     """
     near = setting.near()
-    factor = math.log(float(setting.factor))
-    spans = {"factor": (factor - 3, factor + 3)} if free else {}
+    spans = {"factor": (-5.0, 2.0)} if free else {}
     spans |= {"eta": (-20.0, -0.3), "phi": (-9.0, 1.0)} if setting.inner else {}
 
     def put(point: tuple[float, ...]) -> tuple[Setting, Analysis]:
@@ -142,8 +143,9 @@ def minimise(setting: Setting, free: bool, value: Value) -> tuple[Setting, Analy
             return value(*put(point), cut), point
         return _golden(lambda last: nested((*point, last), cut), *list(spans.values())[len(point)])
 
-    cuts = CUTS if setting.inner else CUTS[:1]
-    best = min((*nested((), cut), cut) for cut in (cuts[1::2] if free and setting.inner else cuts))
+    if cuts is None:
+        cuts = CUTS[::2] if free else CUTS
+    best = min((*nested((), cut), cut) for cut in (cuts if setting.inner else CUTS[:1]))
     here, found = put(best[1])
     moved = replace(setting, factor=simple(here.factor)) if free else setting
     return moved, replace(found, cut=sp.Rational(best[2]))
@@ -155,7 +157,7 @@ def _golden(value: Callable[[float], tuple], low: float, high: float) -> tuple:
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = value(left), value(right)
     while high - low > 5e-3:
-        if at_left[0] < at_right[0]:
+        if at_left[0] <= at_right[0]:
             high, right, at_right = right, left, at_left
             left = high - ratio * (high - low)
             at_left = value(left)

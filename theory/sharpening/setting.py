@@ -8,6 +8,7 @@ from functools import cache, cached_property
 import sympy as sp
 
 from theory import symbols as s
+from theory.certify import Certificate
 from theory.claims import CLAIMS, bias, moments
 
 STEPS = ("published", "exact", "sharp")
@@ -22,21 +23,23 @@ CHOICES = {
 
 
 @cache
-def holds(claim: str, which: str) -> bool:
-    """Whether a claim's own certificate replays; kept, since claims do not change while a program runs."""
-    return CLAIMS[claim].certificate(which).ok
+def certificate(claim: str, which: str) -> Certificate:
+    """A claim's own replay; kept, since claims do not change while a program runs."""
+    return CLAIMS[claim].certificate(which)
 
 
 @dataclass(frozen=True)
 class Setting:
     """One method with its batches, and the lemmas its analysis may use. L = 1; all numbers are exact.
 
+    What is shown holds for every smaller alpha, every larger B and every smaller lam.
+
     Args:
         a: alpha L, in (0, 1/6].
         B: tasks in a batch, or oo for all of them.
         inner, outer: 1 if the inner (outer) gradients are sampled, 0 for exact oracles.
         lam: alpha^2 sigma_H^2/D_h, in [0, 1/2].
-        step: "published" beta = c/L~(w), "exact" c/(4 L + 2 rho alpha E||g_i||), "sharp" c/S(w) with the sharp S.
+        step: "published" beta = c/L~(w), "exact" c/(4 L + 2 rho alpha E||g_i||), "sharp" c/S(w) with the sharp S at a.
         factor: c.
         law: of the random step, "distribution" or only its "moments".
         smoothness: version of the claim smoothness that enters the descent lemma.
@@ -79,7 +82,7 @@ class Setting:
 
     @cached_property
     def share(self) -> sp.Rational:
-        """1/B, which is 0 for the full batch."""
+        """The largest 1/B, which is 0 for the full batch."""
         return 1 / self.B
 
     @cached_property
@@ -99,23 +102,21 @@ class Setting:
         inner = (1 + 1 / phi) * base["ci"] if self.inner else base["ci"]
         return {"cF": (1 + phi) * base["cF"], "cs": (1 + phi) * base["cs"], "co": base["co"], "ci": inner}
 
-    @cached_property
-    def share_of_mean(self):
-        """What multiplies ||E G||^2 beside E||G_i||^2/B."""
-        return 1 - self.share if self.first == "split" else 1
-
     def square_weight(self, cF):
         """What multiplies (S/2) E[beta^2] ||grad F||^2: the mean's part and the batch's."""
-        mean = 2 if self.first == "published" else 1 - self.share
-        return mean + cF * self.share
+        return self.mean_weight(self.share) + cF * self.share
+
+    def mean_weight(self, share):
+        """What multiplies ||grad F||^2, or ||r||^2, in what is used of ||E G||^2 beside E||G_i||^2/B."""
+        return 2 if self.first == "published" else 1 - share
 
     def noise_weights(self, constants):
         """What (S/2) E[beta^2] meets: for N's first two terms, and for sigma_tilde^2/D_in (bias apart)."""
         tasks = 0 * self.share
         if self.share:
             tasks = max(constants["cs"], constants["co"]) if self.outer else constants["cs"]
-        mean = 2 if self.first == "published" else 1 - self.share
-        return tasks, (mean * self.bias_factors[0] ** 2 + constants["ci"] * self.share) * self.inner
+        mean = self.mean_weight(self.share) * self.bias_factors[0] ** 2
+        return tasks, (mean + constants["ci"] * self.share) * self.inner
 
     def near(self) -> Setting:
         """The same setting in floats, for the search."""
@@ -141,7 +142,6 @@ class Analysis:
         square: at least (S/2) E[beta^2] everywhere.
         cut: the second branch of the bias is used where rho alpha sigma is below this.
         K, floor: the constants shown.
-        split: the share of the decrease that pays for the noise, where it is prescribed.
     """
 
     eta: sp.Rational
@@ -154,7 +154,6 @@ class Analysis:
     cut: sp.Rational = sp.S.Zero
     K: sp.Expr = sp.oo
     floor: sp.Expr = sp.oo
-    split: sp.Rational | None = None
 
     def near(self) -> Analysis:
         """The same analysis in floats, for the search."""
