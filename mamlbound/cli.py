@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.check import check, replay
 from mamlbound.claims import claims
 from mamlbound.plan import plan
 
@@ -23,6 +24,8 @@ app = typer.Typer(
 
 
 app.command()(claims)
+app.command()(check)
+app.command()(replay)
 app.command()(plan)
 
 

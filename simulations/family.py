@@ -64,6 +64,7 @@ class Family:
         start: (d,), the point w_0 from which runs start.
         expression: (a task's parameters (parameters, d), shared, w) -> the task as SymPy writes it in the symbols w.
         formula: the one-coordinate formula of a separable family, else None.
+        recipe: the builder's name, as "family", and the arguments it was called with, where they are known.
         outer_moments: (family, w, alpha, variance) -> E h_i and E h_i^2, each (tasks, d), with normal inner noise of
             this variance a coordinate, where a closed form exists; else None.
     """
@@ -79,6 +80,7 @@ class Family:
     expression: Callable
     formula: Formula | None = None
     outer_moments: Callable | None = None
+    recipe: Mapping[str, object] | None = None
 
     @property
     def size(self) -> int:
