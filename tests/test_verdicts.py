@@ -26,7 +26,7 @@ def cut(claim_id, which, **factors):
     """The claim with constants of one version multiplied."""
     claim = CLAIMS[claim_id]
     version = claim.versions[which]
-    constants = {name: sp.Rational(factors.get(name, 1)) * sp.sympify(value) for name, value in version.constants.items()}
+    constants = {name: sp.Rational(factors.get(name, 1)) * value for name, value in version.constants.items()}
     return replace(claim, versions={**claim.versions, which: replace(version, constants=constants)})
 
 

@@ -28,6 +28,8 @@ def measured(cell: Cell, names: set[str]) -> Iterator[dict[str, arb]]:
         Unknown: the cell is not one that is decided without sampling, or the run would be too long.
     """
     _decidable(cell)
+    if not math.isfinite(exact.objective(cell.family, cell.point, real(cell.inner_step))):
+        raise ArithmeticError("F is not a number at the start")
     gap = _gap(cell)
     if not gap.is_finite():
         raise ArithmeticError("the gap Delta is not a number")
