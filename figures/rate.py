@@ -23,15 +23,21 @@ CAPTION = (
     "Left: cosine tasks (d = 16, 32 tasks, alpha = 1/(6L), B = 20) under Algorithm 1 with noisy oracles and the "
     "published random step. Every dot is one replicate's own first passage below eps; the line is the first iteration "
     f"at which the mean over replicates plus {GUARD:g} standard errors is below eps, which is what (14) speaks of. "
-    "Left of the grey line eps is below the noise floor FMO(86), where (14) claims nothing. Right: one resisting ramp "
+    "Left of the grey line eps is below the noise floor FMO(86), where (14) claims nothing. Middle: one resisting ramp "
     "for each eps, exact oracles and the exact step: the worst case the analysis allows is nearly attained. The dashed "
-    "line 48 L Delta/eps^2 is the limit of the ramps for the exact step; other tasks lie below it."
+    "line 48 L Delta/eps^2 is the limit of the ramps for the exact step; other tasks lie below it. Right: one function "
+    "for all eps, a hill with an algebraic tail t^-q, exact oracles and the sharp step 1/L(w); the dotted lines have "
+    "the exponent -(1+q)/q that the family predicts, between the logarithm of a well and the -2 of the ramps; eps in "
+    "units of A omega."
 )
 
 _ALPHA_L = sp.Rational(1, 6)
 _BATCHES = {"B": 20, "D_in": 20, "D_o": 20, "D_h": 1}
 _COSINE = {"L": 1, "rho": 1, "sigma": "1/20", "sigma_tilde": "1/20", "sigma_H": "1/5"}
 _RAMP = {"L": 1, "rho": 1, "Delta": 1}
+_TAILS = (1.05, 2, 4)
+_TAIL_TARGETS = np.geomspace(1, 10**-3.5, 29)
+_HALF_DECADE = np.sqrt(10) * 1.001
 _SLOPE = 1.02
 _TARGETS = 8
 _SPREAD = 0.08
@@ -56,7 +62,7 @@ class Instance:
 
 
 def instances(settings: Settings) -> list[Instance]:
-    """The cosine run and the ramps, checked against the hypotheses of (14).
+    """The cosine run, the ramps and the tails, checked against the hypotheses of (14).
 
     Raises:
         ValueError: constants no family has, or noise so large that (14) claims nothing.
@@ -65,7 +71,8 @@ def instances(settings: Settings) -> list[Instance]:
     given = dict(settings.constants)
     cosine = _cosine({**_COSINE, **{k: v for k, v in given.items() if k in _COSINE}}, size, settings.seed)
     ramp = {**_RAMP, **{k: v for k, v in given.items() if k in _RAMP}}
-    return [cosine, *(_ramp(eps, ramp) for eps in size["ramps"])]
+    tail = {k: v for k, v in ramp.items() if k != "Delta"}
+    return [cosine, *(_ramp(eps, ramp) for eps in size["ramps"]), *(_tail(q, tail) for q in _TAILS)]
 
 
 def _cosine(constants: dict, size: dict, seed: int) -> Instance:
@@ -99,15 +106,45 @@ def _ramp(eps: float, constants: dict) -> Instance:
     L, rho, Delta = (float(sp.Rational(constants[name])) for name in ("L", "rho", "Delta"))
     target = eps * np.sqrt(L * Delta)
     family = families.resisting_ramp(target, _SLOPE, L, rho, Delta)
-    alpha = _ALPHA_L / sp.Rational(constants["L"])
-    oracles = dict.fromkeys(("B", "D_in", "D_o", "D_h", "B_step", "D_step"), np.inf)
-    values = {"alpha": alpha, "L": L, "rho": rho, "sigma": 0, "sigma_tilde": 0, "sigma_H": 0, **oracles}
+    values = _exact_oracles(constants)
+    alpha = values["alpha"]
     gap = exact.gap(family, float(alpha))
     cap = int(1600 * gap * (L + rho * float(alpha) * target) / target**2)
     experiment = Experiment(
         family, alpha, step="exact", iterations=cap, eps=(target,), until_passage=True, record_every=cap
     )
     return Instance("ramp", experiment, values, gap)
+
+
+def _exact_oracles(constants: dict) -> dict[str, object]:
+    oracles = dict.fromkeys(("B", "D_in", "D_o", "D_h", "B_step", "D_step"), np.inf)
+    quiet = dict.fromkeys(("sigma", "sigma_tilde", "sigma_H"), 0)
+    L, rho = (float(sp.Rational(constants[name])) for name in ("L", "rho"))
+    return {"alpha": _ALPHA_L / sp.Rational(constants["L"]), "L": L, "rho": rho, **quiet, **oracles}
+
+
+def _tail(q: float, constants: dict, targets: np.ndarray = _TAIL_TARGETS) -> Instance:
+    values = _exact_oracles(constants)
+    named = {name: values[name] for name in ("L", "rho", "sigma", "sigma_tilde", "sigma_H")}
+    family = families.algebraic_tail(dim=1, tasks=1, **named, q=q)
+    A, omega = family.shared[:2]
+    cap = 10**8
+    experiment = Experiment(
+        family,
+        values["alpha"],
+        step="sharp",
+        iterations=cap,
+        eps=tuple(A * omega * targets),
+        until_passage=True,
+        record_every=cap,
+    )
+    return Instance("tail", experiment, values, exact.gap(family, float(values["alpha"])))
+
+
+def exponent(means: pd.DataFrame) -> float:
+    """The p of T ~ eps^p, by least squares on logarithms, over the last half-decade of eps."""
+    last = means[means["eps"] <= _HALF_DECADE * means["eps"].min()]
+    return float(np.polyfit(np.log(last["eps"]), np.log(last["T"].astype(float)), 1)[0])
 
 
 def noise_floor(values: dict[str, object]) -> float:
@@ -121,7 +158,8 @@ def data(instances: list[Instance], progress: Callable[[float], None]) -> dict[s
     """Run all instances.
 
     Returns:
-        replicates: label, replicate, eps, T, censored. means: label, eps, T, censored, bound, worst_case, floor, Delta.
+        replicates: label, replicate, eps, T, censored.
+        means: label, eps, T, censored, bound, worst_case, floor, Delta, predicted (the family's rate exponent).
     """
     replicates, means = [], []
     for i, instance in enumerate(instances):
@@ -139,14 +177,15 @@ def data(instances: list[Instance], progress: Callable[[float], None]) -> dict[s
                 worst_case=48 * L * instance.Delta / result.mean_passage["eps"] ** 2,
                 floor=floor,
                 Delta=instance.Delta,
+                predicted=instance.experiment.family.rate_exponent or np.nan,
             )
         )
     return {name: pd.concat(parts, ignore_index=True) for name, parts in (("replicates", replicates), ("means", means))}
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Two panels, log-log: the cosine tasks with every replicate, and the ramps."""
-    figure, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.2), sharey=True)
+    """Three panels, log-log: the cosine tasks with every replicate, the ramps, and the tails."""
+    figure, (*axes, last) = plt.subplots(1, 3, figsize=(1.4 * style.WIDTH, 4.2), sharey=True)
     titles = {"cosine": "Cosine tasks, noisy oracles", "ramp": "Resisting ramps, exact oracles"}
     for axis, (label, title) in zip(axes, titles.items(), strict=True):
         means, replicates = (_of(tables[name], label).sort_values("eps") for name in ("means", "replicates"))
@@ -157,9 +196,22 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         axis.set(title=title, xlabel=r"target $\epsilon$")
     axes[0].set_ylabel(r"iterations $T(\epsilon)$")
     axes[0].axvline(tables["means"]["floor"].max(), color=style.GREY, linewidth=1, label="noise floor FMO(86)")
-    for axis in axes:
+    _tails(last, _of(tables["means"], "tail"))
+    for axis in (*axes, last):
         axis.legend(loc="best")
     return figure
+
+
+def _tails(axis: plt.Axes, means: pd.DataFrame) -> None:
+    """T(eps) of each tail, and through its last point the predicted line; eps in units of its largest."""
+    for (predicted, tail), color in zip(
+        means.groupby("predicted"), (style.BLUE, style.ORANGE, style.RED), strict=False
+    ):
+        eps, last = tail["eps"] / tail["eps"].max(), tail.loc[tail["eps"].idxmin()]
+        axis.loglog(eps, tail["T"].astype(float), "o", color=color, markersize=3, label=f"q = {-1 / (1 + predicted):g}")
+        line = last["T"] * (eps / eps.min()) ** predicted
+        axis.loglog(eps, line, ":", color=color, label=rf"$\epsilon^{{{predicted:.4g}}}$")
+    axis.set(title="Algebraic tails, exact oracles", xlabel=r"target $\epsilon/(A\omega)$")
 
 
 def _of(table: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -187,6 +239,7 @@ def findings(tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
     means, replicates = tables["means"], tables["replicates"]
     passed = means[~means["censored"]]
     cosine, ramps, own = _of(passed, "cosine"), _of(passed, "ramp"), _of(replicates, "cosine")
+    tails = _of(passed, "tail").groupby("predicted")
     hardest = ramps.loc[ramps["eps"].idxmin()]
     within = (cosine["T"] <= cosine["bound"]).sum()
     return [
@@ -194,6 +247,17 @@ def findings(tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
         (
             f"Ramp at eps = {hardest['eps']:g}: published bound over iterations",
             f"{hardest['bound'] / hardest['T']:.2f}",
+        ),
+        (
+            "Ramp: exponent of T between the two smallest eps, predicted -2",
+            f"{exponent(ramps.nsmallest(2, 'eps')):.4f}",
+        ),
+        *(
+            (
+                f"Tail, q = {-1 / (1 + predicted):g}: exponent over the last half-decade, predicted {predicted:.4f}",
+                f"{exponent(tail):.4f}",
+            )
+            for predicted, tail in tails
         ),
         ("Cosine: targets at which the guarded mean passes within (14)", f"{within} of {len(_of(means, 'cosine'))}"),
         ("Cosine: least bound (14) over iterations of the mean", f"{(cosine['bound'] / cosine['T']).min():,.0f}"),

@@ -93,7 +93,7 @@ def _print_table(found: list) -> None:
     console.print("Numbers: all versions hold, the tightest with this slack (right/left, of lower claims left/right).")
     for column, verdict in found:
         if not verdict.expected or verdict.status == "UNDECIDED":
-            console.print(f"{column}: {verdict}", soft_wrap=True)
+            console.print(f"{column}: {verdict}", soft_wrap=True, markup=False)
     counts = {status: sum(v.status == status for _, v in found) for status in dict.fromkeys(v.status for _, v in found)}
     console.print(", ".join(f"{number} {status}" for status, number in counts.items()))
 

@@ -10,6 +10,7 @@ import typer
 
 from mamlbound.check import check, replay
 from mamlbound.claims import claims
+from mamlbound.doctor import doctor
 from mamlbound.plan import plan
 
 USAGE = 2
@@ -23,10 +24,8 @@ app = typer.Typer(
 )
 
 
-app.command()(claims)
-app.command()(check)
-app.command()(replay)
-app.command()(plan)
+for _command in (claims, check, replay, plan, doctor):
+    app.command()(_command)
 
 
 def _constant(name: str, meaning: str):

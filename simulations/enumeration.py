@@ -83,11 +83,12 @@ ESTIMATES: dict[str, Estimate] = {"maml": maml, "fo_maml": fo_maml, "hf_maml": h
 
 @dataclass(frozen=True)
 class Enumerated:
-    """mean: E G, (d,). second: E||G||^2. bias: E G - grad F, (d,)."""
+    """mean: E G, (d,). second: E||G||^2. bias: E G - grad F, (d,). error: none, as `exact.Moments` has one."""
 
     mean: np.ndarray
     second: float
     bias: np.ndarray
+    error: float = 0.0
 
 
 def moments(

@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Literal
 
 import numpy as np
 
-from simulations.kernels import MATRIX, PICKS, TASKS, VECTOR, Law, Oracle, Tasks, compiled, types
-from simulations.noise import gaussian_gradients, isotropic_products
+from simulations import separable
+from simulations.kernels import (
+    GRADIENTS,
+    MATRIX,
+    PICKS,
+    PRODUCTS,
+    TABLE,
+    VALUES,
+    VECTOR,
+    Law,
+    Oracle,
+    Tasks,
+    compiled,
+    types,
+)
+from simulations.noise import GradientNoise, HessianNoise, Noise
+from simulations.noises import PLAIN, chosen
 from theory import Constants
+from theory.certify import Certificate
 from theory.rationals import Number, exact
 
 Standing = Literal["attained", "safe"]
+_ORTHOGONAL = 1e-12
 
 
-@compiled(types.void(TASKS, MATRIX, PICKS, VECTOR))
-def _values(tasks, points, picks, out):
-    tasks.values(points, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(VALUES), MATRIX, PICKS, TABLE, VECTOR, VECTOR))
+def _values(kernel, points, picks, table, shared, out):
+    kernel(points, picks, table, shared, out)
 
 
-@compiled(types.void(TASKS, MATRIX, PICKS, MATRIX))
-def _gradients(tasks, points, picks, out):
-    tasks.gradients(points, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(GRADIENTS), MATRIX, PICKS, TABLE, VECTOR, MATRIX))
+def _gradients(kernel, points, picks, table, shared, out):
+    kernel(points, picks, table, shared, out)
 
 
-@compiled(types.void(TASKS, MATRIX, MATRIX, PICKS, MATRIX))
-def _products(tasks, points, vectors, picks, out):
-    tasks.products(points, vectors, picks, tasks.table, tasks.shared, out)
+@compiled(types.void(types.FunctionType(PRODUCTS), MATRIX, MATRIX, PICKS, TABLE, VECTOR, MATRIX))
+def _products(kernel, points, vectors, picks, table, shared, out):
+    kernel(points, vectors, picks, table, shared, out)
 
 
 @dataclass(frozen=True)
@@ -38,15 +55,24 @@ class Formula:
     """One coordinate of a separable task, as functions of (u, *parameters, shared) on scalars or arrays.
 
     value, slope, curvature: the formula and its two derivatives.
-    floors: (d,) the infimum of each coordinate's part of F where it is known, NaN where one period must be searched.
-    period: of the coordinates whose floor is NaN.
+    floors: (family, alpha) -> (d,), the infimum of each coordinate's part of F, NaN where it must be searched for.
+    windows: (family, alpha) -> left ends (d, k) and a length: one of these k intervals holds a minimiser of a
+        coordinate's part of F. Asked only where a floor is NaN.
     """
 
     value: Callable
     slope: Callable
     curvature: Callable
-    floors: np.ndarray
-    period: float
+    floors: Callable
+    windows: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The infimum of f = E_i f_i, which is F at alpha = 0, and a point (d,) that has it, None if it is at infinity."""
+
+    value: float
+    point: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +83,25 @@ class Family:
         name: of the file that builds it.
         kernels: (values, gradients, products), callbacks as in `simulations.kernels.Tasks`.
         table: (parameters, tasks, d).
-        shared: (m,) parameters all tasks have in common.
+        shared: (m,) parameters all tasks have in common; where the family is turned, then the entries of `rotation`.
         probabilities: (tasks,), of the law p.
         constants: L, rho, sigma, sigma_tilde, sigma_H, and Delta at alpha = 0 where it is known.
         standing: of each constant, whether it is attained (an equality) or safe (an upper bound).
         start: (d,), the point w_0 from which runs start.
         expression: (a task's parameters (parameters, d), shared, w) -> the task as SymPy writes it in the symbols w.
         formula: the one-coordinate formula of a separable family, else None.
+        outer_moments: (family, centres, alpha, inner) -> E h and E h^2 for h = grad f_i(centres[i] - alpha X), entry by
+            entry, (tasks, d), with X of this law a coordinate (`simulations.noise.Coordinate`), where a closed form
+            exists; else None.
+        turned: whether the formula is one of u = Q w instead of w; `rotation` is this Q.
+        minimum: of f = E_i f_i where it is known, else None.
+        rate_exponent: the p of T(eps) ~ eps^p for full batches, THEORY.md section 5; None where T grows like
+            log(1/eps) only.
+        floor: a number that no f_i goes below anywhere, where one is known, else None.
+        seen: of each safe constant, the largest value a search has seen: a lower bound of the true one.
+        proof: replays the proof that the constants stand as `standing` says, where there is one.
+        noise: what the oracle adds to its answers.
         recipe: the builder's name, as "family", and the arguments it was called with, where they are known.
-        outer_moments: (family, w, alpha, variance) -> E h_i and E h_i^2, each (tasks, d), with normal inner noise of
-            this variance a coordinate, where a closed form exists; else None.
     """
 
     name: str
@@ -80,6 +115,13 @@ class Family:
     expression: Callable
     formula: Formula | None = None
     outer_moments: Callable | None = None
+    turned: bool = False
+    minimum: Minimum | None = None
+    rate_exponent: float | None = None
+    floor: float | None = None
+    seen: Mapping[str, float] = field(default_factory=dict)
+    proof: Callable[[], Certificate] | None = None
+    noise: Noise = PLAIN
     recipe: Mapping[str, object] | None = None
 
     @property
@@ -92,6 +134,51 @@ class Family:
         """Dimension d of w."""
         return self.table.shape[2]
 
+    @property
+    def rotation(self) -> np.ndarray | None:
+        """The orthogonal Q (d, d) of a turned family, else None."""
+        return self.shared[-(self.dim**2) :].reshape(self.dim, self.dim) if self.turned else None
+
+    @property
+    def unturned(self) -> Family:
+        """The same tasks as functions of u = Q w: separable, where the formula is."""
+        if not self.turned:
+            return self
+        Q, shared = self.rotation, self.shared[: -(self.dim**2)]
+        minimum = self.minimum
+        if minimum and minimum.point is not None:
+            minimum = replace(minimum, point=Q @ minimum.point)
+        return replace(self, turned=False, shared=shared, start=Q @ self.start, minimum=minimum)
+
+    def turned_by(self, Q: np.ndarray) -> Family:
+        """The tasks w -> f_i(Q w), with the same constants; the start is turned back.
+
+        Raises:
+            ValueError: Q is not an orthogonal matrix (d, d), or the family's kernels know no rotation.
+        """
+        Q = np.array(Q, dtype=float)
+        if Q.shape != (self.dim, self.dim) or np.abs(Q @ Q.T - np.eye(self.dim)).max() > _ORTHOGONAL:
+            raise ValueError(f"Q must be an orthogonal matrix of shape ({self.dim}, {self.dim})")
+        if self.formula is None or not isinstance(self.kernels, separable.Rows):
+            raise ValueError(f"only a family with the kernels of simulations.separable can be turned, not {self.name}")
+        base = self.unturned
+        Q = Q if not self.turned else self.rotation @ Q
+        minimum = base.minimum
+        if minimum and minimum.point is not None:
+            minimum = replace(minimum, point=Q.T @ minimum.point)
+        shared = np.concatenate([base.shared, Q.ravel()])
+        return replace(base, turned=True, shared=shared, start=Q.T @ base.start, minimum=minimum)
+
+    def certificate(self) -> Certificate:
+        """The proof of the family's constants, replayed.
+
+        Raises:
+            ValueError: the family brings no proof.
+        """
+        if self.proof is None:
+            raise ValueError(f"the {self.name} family brings no proof of its constants")
+        return self.proof()
+
     @cached_property
     def tasks(self) -> Tasks:
         """The tasks as kernels see them."""
@@ -100,21 +187,41 @@ class Family:
     @cached_property
     def oracle(self) -> Oracle:
         """The noisy answers an algorithm works with."""
-        spread = np.array([real(self.constants.sigma_tilde), real(self.constants.sigma_H)])
-        return Oracle(self.tasks, gaussian_gradients, isotropic_products, spread)
+        spread = self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H), self.dim)
+        return Oracle(self.tasks, self.noise.gradient.kernel, self.noise.hessian.kernel, spread)
 
     @cached_property
     def law(self) -> Law:
         """The law p of the tasks."""
         return Law(self.probabilities, np.cumsum(self.probabilities), np.arange(self.size))
 
+    def with_noise(
+        self, gradient: str | GradientNoise | None = None, hessian: str | HessianNoise | None = None
+    ) -> Family:
+        """The same tasks with another oracle; the constants stay.
+
+        Args:
+            gradient, hessian: name of a file of `simulations.noises` or what it builds; None keeps what there is.
+
+        Raises:
+            ValueError: a name is not known, or the two do not go together.
+        """
+        return replace(self, noise=chosen(self.noise, gradient, hessian))
+
+    def __post_init__(self) -> None:
+        self.noise.spread(real(self.constants.sigma_tilde), real(self.constants.sigma_H), self.dim)
+
     def started_at(self, w: np.ndarray) -> Family:
-        """The same tasks with another start.
+        """The same tasks with another start, and its Delta where the infimum is known.
 
         Raises:
             ValueError: w does not have shape (d,).
         """
-        return replace(self, start=self.point(w))
+        w, constants = self.point(w), self.constants
+        if constants.Delta is not None:
+            Delta = max(0.0, float(self.probabilities @ self.values(w)) - self.minimum.value)
+            constants = replace(constants, Delta=Delta)
+        return replace(self, start=w, constants=constants)
 
     def point(self, w: np.ndarray, name: str = "w") -> np.ndarray:
         """`w` as a float vector of the right length.
@@ -159,7 +266,8 @@ class Family:
         vectors = np.array(v, dtype=float)
         vectors = self._rows("v", np.tile(self.point(vectors, "v"), (self.size, 1)) if vectors.ndim < 2 else vectors)
         out = np.empty_like(vectors)
-        _products(self.tasks, np.tile(self.point(w), (self.size, 1)), vectors, np.arange(self.size), out)
+        points = np.tile(self.point(w), (self.size, 1))
+        _products(self.kernels[2], points, vectors, self.law.everyone, self.table, self.shared, out)
         return out
 
     def values_at(self, points: np.ndarray) -> np.ndarray:
@@ -169,7 +277,7 @@ class Family:
             ValueError: points has another shape.
         """
         out = np.empty(self.size)
-        _values(self.tasks, self._rows("points", points), np.arange(self.size), out)
+        _values(self.kernels[0], self._rows("points", points), self.law.everyone, self.table, self.shared, out)
         return out
 
     def gradients_at(self, points: np.ndarray) -> np.ndarray:
@@ -179,7 +287,7 @@ class Family:
             ValueError: points has another shape.
         """
         out = np.empty((self.size, self.dim))
-        _gradients(self.tasks, self._rows("points", points), np.arange(self.size), out)
+        _gradients(self.kernels[1], self._rows("points", points), self.law.everyone, self.table, self.shared, out)
         return out
 
     def _rows(self, name: str, rows: np.ndarray) -> np.ndarray:
@@ -198,7 +306,7 @@ def real(value: Number) -> float:
     Raises:
         ValueError: it is no number.
     """
-    return float(exact(value))
+    return float(value) if isinstance(value, float) and value == value else float(exact(value))
 
 
 def positive_integer(name: str, value: int) -> int:

@@ -6,19 +6,19 @@ counter gives two numbers: those of a block stand at the pairs (0, 1), (2, 3), .
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, float_of, inlined
+from simulations.kernels import Address, array_form, float_of, inlined, one_pass
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
+MOST_STAGES = 255
+MOST_LANES = 2**16 - 1
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_0, _1, _2, _12, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 32))
+_1, _2, _12, _16, _32 = (np.uint64(n) for n in (1, 2, 12, 16, 32))
 _ONE = np.uint64(0x3FF0000000000000)
 _BELOW_ONE = 1.0 - 2.0**-53
 
@@ -70,6 +70,7 @@ def uniform(word):
     return float_of((word >> _12) | _ONE) - _BELOW_ONE
 
 
+@one_pass
 @inlined
 def uniform_pair(index, address):
     """Two independent uniforms."""
@@ -77,31 +78,61 @@ def uniform_pair(index, address):
     return uniform(first), uniform(second)
 
 
+@one_pass
 @inlined
 def normal_pair(index, address):
     """Two independent standard normals, by Box and Muller."""
     first, second = uniform_pair(index, address)
-    radius = math.sqrt(-2.0 * log(first))
+    radius = np.sqrt(-2.0 * log(first))
     sine, cosine = turn(second)
     return radius * cosine, radius * sine
 
 
 @inlined
 def add_normals(block, scale, address):
-    """Add `scale` times independent standard normals to a one-dimensional block."""
-    pairs = np.uint64(block.size) // _2
+    """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
+    flat = block.ravel()
+    pairs = np.uint64(flat.size) // _2
     for index in range(pairs):
         first, second = normal_pair(np.uint64(index), address)
-        block[_2 * index] += scale * first
-        block[_2 * index + _1] += scale * second
-    if _2 * pairs < block.size:
+        flat[_2 * index] += scale * first
+        flat[_2 * index + _1] += scale * second
+    if _2 * pairs < flat.size:
         first, second = normal_pair(pairs, address)
-        block[_2 * pairs] += scale * first
+        flat[_2 * pairs] += scale * first
+
+
+@array_form(add_normals)
+def _(block, scale, address):
+    flat = block.reshape(block.shape[0], -1)
+    indices = np.arange((flat.shape[1] + 1) // 2, dtype=np.uint64)
+    first, second = normal_pair(indices, address)
+    flat[:, 0::2] += scale * first
+    flat[:, 1::2] += scale * second[:, : flat.shape[1] // 2]
 
 
 @inlined
 def at(address, role):
     """The same address in another role."""
+    return Address(address.seed, address.replicate, address.iteration, role)
+
+
+@inlined
+def stage(role, j):
+    """The role of the j-th of MOST_STAGES like draws, such as those of inner step j; the role itself for j = 0.
+
+    Roles are numbers below 2**8, those of stages below 2**16.
+    """
+    return role + np.uint64(256 * j)
+
+
+@inlined
+def lane(address, number):
+    """The same address in one of its MOST_LANES further lanes 1, 2, ..., each with indices of its own.
+
+    Roles are numbers below 2**16.
+    """
+    role = address.role | (np.uint64(number) << _16)
     return Address(address.seed, address.replicate, address.iteration, role)
 
 
@@ -121,3 +152,10 @@ def draw_tasks(law, address, picks):
         while pick > 0 and law.cumulative[pick - 1] > u:
             pick -= 1
         picks[slot] = pick
+
+
+@array_form(draw_tasks)
+def _(law, address, picks):
+    first, second = uniform_pair(np.arange((picks.shape[1] + 1) // 2, dtype=np.uint64), address)
+    for offset, u in enumerate((first, second[:, : picks.shape[1] // 2])):
+        picks[:, offset::2] = np.minimum(np.searchsorted(law.cumulative, u, side="right"), law.cumulative.size - 1)

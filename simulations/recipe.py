@@ -19,14 +19,17 @@ def recorded(name: str, build: Callable[..., Family]) -> Callable[..., Family]:
     def built(*args, **keywords) -> Family:
         family = build(*args, **keywords)
         given = inspect.signature(build).bind(*args, **keywords).arguments
-        extra = given.pop("keywords", {})
-        return replace(family, recipe={"family": name, **given, **extra})
+        return replace(family, recipe={"family": name, **given})
 
     return built
 
 
-def recorded_from(file: str) -> Callable[..., Family]:
+def recorded_from(file: str, wrap: Callable) -> Callable[..., Family]:
     """The builder that a file defines under the file's own name.
+
+    Args:
+        file: its path.
+        wrap: what every builder of the house is wrapped in.
 
     Raises:
         ValueError: the file is not there, or defines no such function.
@@ -40,4 +43,4 @@ def recorded_from(file: str) -> Callable[..., Family]:
     build = getattr(module, path.stem, None)
     if not callable(build):
         raise ValueError(f"{file} must define a function {path.stem} that builds the family")
-    return recorded(file, build)
+    return recorded(file, wrap(build))

@@ -3,10 +3,16 @@
 import numpy as np
 
 
+def length_scale(family):
+    """How far apart points are whose Hessians differ wholly; for quadratics, the distance of the start."""
+    L, rho = float(family.constants.L), float(family.constants.rho)
+    return L / rho if rho else float(np.linalg.norm(family.start))
+
+
 def sample_points(family, count, seed=0):
     """Points at all distances from the start, from the origin and from stationary points, as far as a period."""
     generator = np.random.Generator(np.random.Philox(seed))
-    length = float(family.constants.L) / float(family.constants.rho)
+    length = length_scale(family)
     anchors = family.start * generator.choice([0.0, 0.5, 1.0], (count, 1))
     scales = length * 10.0 ** generator.uniform(-2.5, 0.7, (count, 1))
     return anchors + scales * generator.standard_normal((count, family.dim))

@@ -12,6 +12,8 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from simulations import Experiment, exact, families, run
+from simulations.moments import quadrature
+from simulations.noises import gaussian
 
 ALPHA = 1 / 6
 INF = math.inf
@@ -47,8 +49,8 @@ def test_closed_form_is_what_quadrature_finds(D_in):
 def test_quadrature_is_what_adaptive_integration_finds(family):
     """E h and E h^2 of every task and coordinate against the normal density integrated by SciPy."""
     variance, w = 0.3, _points(family, 1)[0]
-    first, second = exact.outer_moments(family, w, ALPHA, variance)
     centre, width = w - ALPHA * family.gradients(w), ALPHA * math.sqrt(variance)
+    first, second, _ = quadrature(family, centre, ALPHA, gaussian().law(math.sqrt(variance), 1, 1))
 
     def outer(z, i, j):
         return family.gradients_at(centre - width * z)[i, j]
@@ -154,7 +156,8 @@ def test_outer_and_hessian_noise_enter_as_the_formula_says(family):
     diagonal = 1 - ALPHA * family.hessian_vector_products(w, np.ones(d))
     expected = noise / (3 * d) * (family.probabilities @ (diagonal**2).sum(axis=1))
     assert math.isclose(outer.second - base.second, expected, rel_tol=1e-11)
-    _, squares = exact.outer_moments(family, w, ALPHA, noise / (2 * d))
+    centres = w - ALPHA * family.gradients(w)
+    _, squares, _ = quadrature(family, centres, ALPHA, gaussian().law(math.sqrt(noise / d), 2, d))
     plain = family.probabilities @ squares.sum(axis=1) + noise / 3
     assert math.isclose(both.second - outer.second, hessian * plain, rel_tol=1e-11)
     assert_allclose(both.mean, base.mean, rtol=1e-14)

@@ -1,5 +1,7 @@
 """The cosine and ramp families beyond the common contract: constants of any size, shares, and what they refuse."""
 
+import dataclasses
+import inspect
 import itertools
 import math
 from fractions import Fraction
@@ -71,7 +73,8 @@ def test_cosine_tasks_meet_constants_of_any_size(numbers, dim, tasks, share, see
 @given(share=st.floats(0, 1), tasks=st.integers(4, 5), sigma=scale)
 def test_shifts_carry_the_share_they_are_asked_for(share, tasks, sigma):
     """The variance without the tilts is shift_share sigma^2, or the share is refused as beyond the amplitude."""
-    reachable = min(1.0, 2 * (2 * (tasks // 2)) / tasks / sigma**2)
+    p = (tasks // 2) / tasks
+    reachable = min(1.0, 2 * 4 * p * (1 - p) / sigma**2)
     build = {"dim": 2, "tasks": tasks, "sigma": sigma, "shift_share": share}
     if share > reachable * (1 + 1e-12):
         with pytest.raises(ValueError, match="shift_share can be at most"):
@@ -89,18 +92,20 @@ def test_shifts_carry_the_share_they_are_asked_for(share, tasks, sigma):
 @given(L=scale, rho=scale, tasks=st.integers(4, 9), over=st.floats(1.0, 100.0))
 def test_shifts_at_the_end_of_their_amplitude_are_built(L, rho, tasks, over):
     """With sigma at or far beyond what shifts can carry, the default takes all there is, without a domain error."""
-    most = math.sqrt(2 * (2 * (tasks // 2)) / tasks) * L**2 / rho
+    p = (tasks // 2) / tasks
+    most = math.sqrt(2 * 4 * p * (1 - p)) * L**2 / rho
     family = families.cosine(dim=2, tasks=tasks, L=L, rho=rho, sigma=most * over, shift_share=None)
     assert math.isclose(task_variance(family, np.zeros(2)), (most * over) ** 2, rel_tol=1e-9)
     assert families.cosine(dim=2, tasks=tasks, L=L, rho=rho, sigma=most * (1 - 1e-15), shift_share=1.0).size == tasks
 
 
-@pytest.mark.parametrize("name", families.NAMES)
+@pytest.mark.parametrize("name", families.BY_CONSTANTS)
 def test_constants_may_be_typed_as_fractions(name):
     """ "1/2" and Fraction(1, 2) build what 0.5 builds, and stay exact in the record."""
     build = getattr(families, name)
-    typed = build(**dict.fromkeys(CONSTANTS, "1/2"))
-    for other in (build(**dict.fromkeys(CONSTANTS, number)) for number in (Fraction(1, 2), 0.5)):
+    names = [key for key in CONSTANTS if inspect.signature(build).parameters[key].default != 0 or key != "rho"]
+    typed = build(**dict.fromkeys(names, "1/2"))
+    for other in (build(**dict.fromkeys(names, number)) for number in (Fraction(1, 2), 0.5)):
         assert (typed.table == other.table).all() and (typed.shared == other.shared).all()
         assert (typed.oracle.spread == other.oracle.spread).all()
         assert exact.gap(typed, 0.1) == exact.gap(other, 0.1)
@@ -112,6 +117,12 @@ def test_seeds_give_different_tasks_and_the_same_seed_the_same():
     one, same, other = (families.cosine(dim=3, tasks=4, seed=seed) for seed in (1, 1, 2))
     assert (one.table == same.table).all() and (one.start == same.start).all()
     assert not (one.table == other.table).all() and not (one.start == other.start).all()
+
+
+def _foreign():
+    """A family with kernels of its own."""
+    family = families.cosine(dim=2)
+    return dataclasses.replace(family, kernels=tuple(family.kernels))
 
 
 REFUSALS = {
@@ -127,6 +138,27 @@ REFUSALS = {
     "cosine: dim": (lambda: families.cosine(dim=0), "dim must be a whole number of at least 1"),
     "cosine: tasks": (lambda: families.cosine(tasks=2.5), "tasks must be a whole number"),
     "cosine: bool": (lambda: families.cosine(dim=True), "dim must be a whole number"),
+    "cosine: two tasks": (lambda: families.cosine(tasks=2, shift_share=0.5), "shift_share must be 0 or 1 for two"),
+    "welsch: no rho": (lambda: families.welsch(rho=0), "rho must be positive for welsch tasks"),
+    "welsch: share": (lambda: families.welsch(sigma=9, shift_share=0.9), "shift_share can be at most 0.138"),
+    "tail: q": (lambda: families.algebraic_tail(q=1), r"q must lie in \(1, 100\]"),
+    "tail: no number": (lambda: families.algebraic_tail(q="two"), "q must be a number"),
+    "quadratic: rho": (lambda: families.quadratic(rho=0.1), "rho must be 0 for quadratic tasks"),
+    "quadratic: one task": (lambda: families.quadratic(tasks=1), "sigma must be 0 for a single task"),
+    "quadratic: condition": (lambda: families.quadratic(condition=0.5), "condition must be finite and at least 1"),
+    "quadratic: distance": (lambda: families.quadratic(distance=0), "distance must be finite"),
+    "rotated: of": (lambda: families.rotated(of="rotated"), "of must be one of algebraic_tail, cosine, quadratic"),
+    "rotated: rho": (lambda: families.rotated(of="quadratic"), "rho must be 0 for quadratic tasks"),
+    "rotated: options": (
+        lambda: families.rotated(of="algebraic_tail", options={"q": 0.5}),
+        r"q must lie in \(1, 100\] for algebraic tails, got 0.5",
+    ),
+    "turned: shape": (lambda: families.cosine(dim=3).turned_by(np.eye(2)), r"Q must be an orthogonal matrix of shape"),
+    "turned: stretched": (lambda: families.cosine(dim=2).turned_by(2 * np.eye(2)), "Q must be an orthogonal matrix"),
+    "turned: kernels": (lambda: _foreign().turned_by(np.eye(2)), "only a family with the kernels of simulations.separ"),
+    "proof": (lambda: dataclasses.replace(_foreign(), proof=None).certificate(), "the cosine family brings no proof"),
+    "ramp: dim": (lambda: families.resisting_ramp(dim=1), "dim must be at least 2 for a resisting ramp"),
+    "ramp: one task": (lambda: families.resisting_ramp(tasks=1, sigma=1), "sigma must be 0 for a single task"),
     "ramp: eps": (lambda: families.resisting_ramp(eps=0), "eps must be above 0"),
     "ramp: infinite eps": (lambda: families.resisting_ramp(eps=math.inf), "eps must be above 0"),
     "ramp: slope_factor": (lambda: families.resisting_ramp(slope_factor=1), "slope_factor must be above 1"),

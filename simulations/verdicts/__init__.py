@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulations.family import Family
-from simulations.verdicts import local, trajectory
+from simulations.family import Family, real
+from simulations.verdicts import assumptions, local, suite, trajectory
 from simulations.verdicts.cell import GIVEN, Cell
 from simulations.verdicts.key import read
 from simulations.verdicts.verdict import (
@@ -16,7 +16,7 @@ from simulations.verdicts.verdict import (
     unseen,
     worst,
 )
-from theory import CLAIMS, Claim
+from theory import Claim
 
 __all__ = ["Cell", "Verdict", "check", "replay"]
 
@@ -25,7 +25,7 @@ def check(claim: str | Claim, family: Family, **options) -> Verdict:
     """Decide a claim on a family, without sampling.
 
     Args:
-        claim: its id, or a Claim of the caller's own.
+        claim: its id, one of A1-A5, or a Claim of the caller's own.
         family: the tasks.
         **options: the fields of `Cell`: version, w, u, alpha, batch sizes, eps, ...
 
@@ -36,9 +36,7 @@ def check(claim: str | Claim, family: Family, **options) -> Verdict:
         ValueError: there is no such claim or version, or an option is out of its range.
     """
     if isinstance(claim, str):
-        if claim not in CLAIMS:
-            raise ValueError(f"there is no claim {claim!r}; there are {', '.join(CLAIMS)}")
-        claim = CLAIMS[claim]
+        (claim,) = suite.chosen_claims([claim])
     return judged(Cell(claim, family, **options))
 
 
@@ -53,11 +51,15 @@ def replay(key: str) -> Verdict:
 
 def judged(cell: Cell) -> Verdict:
     """Decide a cell."""
+    if cell.claim.id in assumptions.ASSUMED:
+        return assumptions.judged(cell)
     if cell.by == "certificate" or unseen(cell.claim, cell.version):
         return symbolic(cell)
     names = symbols_of(cell.claim, cell.version)
     if "eps" in names and cell.eps is None:
         return undecided(cell, f"{cell.claim.id} needs eps")
+    if cell.judged == "hf_maml" and not (real(cell.family.constants.rho) and real(cell.inner_step)):
+        return undecided(cell, "delta = zeta/(rho alpha ||h||) of HF-MAML needs positive rho alpha", "NOT_APPLICABLE")
     reason = outside(cell, {})
     if reason:
         return undecided(cell, reason, "NOT_APPLICABLE")
@@ -71,7 +73,9 @@ def judged(cell: Cell) -> Verdict:
 
 def _measured(cell: Cell, names: set[str]) -> Verdict:
     if names & set(trajectory.QUANTITIES):
-        found = [decided(cell, each, "exact") for each in trajectory.measured(cell, names)]
+        found = [decided(cell, cell.balls, each, "exact") for each in trajectory.measured(cell, names)]
         return worst(found) if found else undecided(cell, "the run starts below eps", "NOT_APPLICABLE")
-    point = local.Point(cell)
-    return decided(cell, {name: local.QUANTITIES[name](point) for name in names - GIVEN}, "exact")
+    asked = names - GIVEN
+    point = local.Point(cell, asked)
+    measured = {name: local.QUANTITIES[name](point) for name in asked}
+    return decided(cell, point.constants, measured, point.evidence)

@@ -39,9 +39,9 @@ class Cell:
         eps: target of the claims on trajectories.
         T: iterations of a trajectory, by default as many as the claim needs.
         estimate: what the claim is held against, a name of `enumeration.ESTIMATES`; by default the claim's own method.
-        by: "moments" or "outcomes": from which exact source the moments come, closed forms and quadrature, or every
-            outcome of two-point noise; by default moments where the estimate has them. "certificate": not from the
-            family at all.
+        by: from which source the quantities come: "balls" (Arb, cosine tasks), "moments" (closed forms and quadrature),
+            "outcomes" (every outcome of two-point noise), "certificate" (not from the family at all). By default the
+            first of these that knows the family and the estimate.
     """
 
     claim: Claim
@@ -69,8 +69,8 @@ class Cell:
             raise ValueError(f"version of {self.claim.id} must be one of {known}, got {self.version!r}")
         if self.estimate is not None and self.estimate not in ESTIMATES:
             raise ValueError(f"estimate must be one of {', '.join(ESTIMATES)}, got {self.estimate!r}")
-        if self.by not in (None, "moments", "outcomes", "certificate"):
-            raise ValueError(f"by must be moments, outcomes or certificate, got {self.by!r}")
+        if self.by not in (None, "balls", "moments", "outcomes", "certificate"):
+            raise ValueError(f"by must be balls, moments, outcomes or certificate, got {self.by!r}")
         for name in ("w", "u"):
             if getattr(self, name) is not None:
                 self.family.point(getattr(self, name), name)

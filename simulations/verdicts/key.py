@@ -13,7 +13,10 @@ import numpy as np
 
 from simulations.family import Family
 from simulations.verdicts.cell import Cell
-from theory import CLAIMS
+from theory import CLAIMS, Claim
+
+KNOWN: dict[str, Claim] = dict(CLAIMS)
+"""The claims a key can name, by id; `assumptions` adds A1-A5."""
 
 
 def written(cell: Cell) -> str:
@@ -23,10 +26,13 @@ def written(cell: Cell) -> str:
         ValueError: the claim or the family is not one that can be named, or was altered after it was built.
     """
     claim, family = cell.claim, cell.family
-    if CLAIMS.get(claim.id) is not claim:
+    if KNOWN.get(claim.id) is not claim:
         raise ValueError(f"{claim.id} is not the registered claim of this name, so no key can name it")
     record = {"claim": claim.id, "family": recipe(family), **cell.options()}
-    text = json.dumps(_plain(record), separators=(",", ":"))
+    try:
+        text = json.dumps(_plain(record), separators=(",", ":"))
+    except TypeError as error:
+        raise ValueError(f"an argument of this {family.name} family cannot be written into a key: {error}") from error
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
 
@@ -53,7 +59,7 @@ def read(key: str) -> Cell:
     try:
         packed = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
         record = json.loads(zlib.decompress(packed))
-        claim, recipe = CLAIMS[record.pop("claim")], record.pop("family")
+        claim, recipe = KNOWN[record.pop("claim")], record.pop("family")
         known = {each.name for each in fields(Cell)}
         options = {name: _back(value) for name, value in record.items() if name in known}
     except (ValueError, KeyError, TypeError, zlib.error) as error:
@@ -73,8 +79,11 @@ def rebuilt(recipe: dict) -> Family:
 
 def _same(one: Family, other: Family) -> bool:
     arrays = ("table", "shared", "probabilities", "start")
-    return one.constants == other.constants and all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
+    noises = [(each.noise.gradient.name, each.noise.hessian.name, *each.oracle.spread) for each in (one, other)]
+    return (
+        one.constants == other.constants
+        and noises[0] == noises[1]
+        and all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
     )
 
 

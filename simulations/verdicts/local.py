@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -99,19 +99,54 @@ class Estimated:
 class Point:
     """The quantities of a cell at its point, each found when it is first asked for."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell, self.family = cell, cell.family
+    def __init__(self, cell: Cell, names: set[str]) -> None:
+        self.cell, self.family, self.names = cell, cell.family, names
         self.alpha = real(cell.inner_step)
+
+    @cached_property
+    def rigorous(self) -> bool:
+        """Whether all that is asked for comes in Arb balls."""
+        cell, family = self.cell, self.family
+        known = family.name == "cosine" and not family.turned and family.noise.gradient.law is not None
+        enclosed = self.names <= ENCLOSED and cell.judged == "maml" and cell.N == 1
+        if cell.by == "balls" and not (known and enclosed):
+            raise Unknown(f"Arb balls do not enclose {', '.join(sorted(self.names - ENCLOSED)) or 'this family'}")
+        return known and enclosed and cell.by in (None, "balls")
+
+    @property
+    def evidence(self) -> str:
+        """How good the enclosures are."""
+        return "interval" if self.rigorous else "exact"
+
+    @cached_property
+    def constants(self) -> dict[str, arb]:
+        """The given numbers, with balls for the tasks' own constants where those declared are the same to rounding.
+
+        A claim speaks of what is declared, but that a table is rounded is no fault of it.
+        """
+        if not self.rigorous:
+            return self.cell.balls
+        own, declared = exact.constant_balls(self.family), self.cell.balls
+        near = {name for name, x in own.items() if abs(x - declared[name]) <= ROUNDING * declared[name]}
+        return declared | {name: own[name] for name in near}
 
     @cached_property
     def at(self) -> Local:
         """At w."""
-        return local(self.family, self.cell.point, self.alpha, self.cell.N)
+        return self._local(self.cell.point)
 
     @cached_property
     def to(self) -> Local:
         """At u."""
-        return local(self.family, self.other, self.alpha, self.cell.N)
+        return self._local(self.other)
+
+    def _local(self, w: np.ndarray) -> Local:
+        found = local(self.family, w, self.alpha, self.cell.N)
+        if not self.rigorous:
+            return found
+        names = ("objective", "gradient", "mean_gradient", "task_norm", "task_second")
+        enclosed = exact.balls(self.family, w, self.cell.inner_step)
+        return replace(found, **{name: getattr(enclosed, name) for name in names})
 
     @cached_property
     def other(self) -> np.ndarray:
@@ -133,10 +168,13 @@ class Point:
         noiseless = all(cell.samples(name) == math.inf for name in D)
         if cell.N > 1 and not noiseless:
             raise Unknown(f"no exact moments of {cell.N} noisy inner steps are known")
-        if noiseless and cell.judged == "maml":
+        if noiseless and cell.judged == "maml" and cell.by != "outcomes":
             return Estimated(self.at.gradient, [arb(0)] * self.family.dim, self.at.task_second)
+        if self.rigorous:
+            found = exact.balls(self.family, cell.point, cell.inner_step, **D)
+            return Estimated(found.mean, found.bias, found.second)
         if cell.judged == "maml" and cell.by != "outcomes":
-            found = exact.moments(self.family, cell.point, self.alpha, **D)
+            found = exact.moments(self.family, cell.point, cell.inner_step, **D)
         else:
             estimate, zeta = enumeration.ESTIMATES[cell.judged], real(cell.zeta)
             found = enumeration.moments(self.family, cell.point, self.alpha, **D, estimate=estimate, zeta=zeta)
@@ -144,7 +182,9 @@ class Point:
         room = self.at.room + noise
         wide = room * (room + 2 * math.sqrt(found.second))
         return Estimated(
-            balls_around(found.mean, room), balls_around(found.bias, 2 * room), around(found.second, 2 * wide)
+            balls_around(found.mean, room),
+            balls_around(found.bias, 2 * room),
+            around(found.second, 2 * wide + found.error),
         )
 
     @cached_property
@@ -238,11 +278,15 @@ def _compositions(total: int, parts: int) -> Iterator[list[int]]:
 def derivative(family: Family, w: np.ndarray, alpha: Number) -> list[arb]:
     """grad F(w), (d,), by differentiating F as SymPy writes it: nothing of (5) enters.
 
+    In the coordinates u = Q w where they are turned.
+
     Raises:
         Unknown: the family is too large for that.
     """
     if family.size * family.dim > _MOST_SYMBOLIC:
         raise Unknown(f"SymPy differentiates F of at most {_MOST_SYMBOLIC} tasks times coordinates")
+    if family.turned:
+        w, family = family.rotation @ w, family.unturned
     x, total = sp.symbols(f"w:{family.dim}", real=True), [sp.Integer(0)] * family.dim
     at, alpha = {symbol: sp.Rational(float(value)) for symbol, value in zip(x, w, strict=True)}, exact_number(alpha)
     shared = [sp.Rational(float(value)) for value in family.shared]
@@ -263,6 +307,10 @@ def _gradient(point: Point) -> list[arb]:
     return point.at.gradient
 
 
+ENCLOSED = {
+    *("grad_F", "grad_f", "mean_grad", "task_second", "bias_norm", "mean_G", "second_G", "overlap", "distance"),
+    *("grad_F_change", "F_rise", "smooth_k"),
+}
 QUANTITIES: dict[str, Callable[[Point], arb]] = {
     "grad_F": lambda point: length(_gradient(point)),
     "exact_G": lambda point: length(point.exact_update),

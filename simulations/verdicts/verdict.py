@@ -87,15 +87,16 @@ def undecided(cell: Cell, reason: str, status: Status = "UNDECIDED") -> Verdict:
     return Verdict(status, "", math.nan, math.nan, math.nan, reason, cell)
 
 
-def decided(cell: Cell, measured: Mapping[str, arb], evidence: str) -> Verdict:
+def decided(cell: Cell, given: Mapping[str, arb], measured: Mapping[str, arb], evidence: str) -> Verdict:
     """Hold the claim against quantities enclosed in balls.
 
     Args:
         cell: what is asked.
+        given: the constants, steps and batch sizes, by name.
         measured: the quantities of the claim that are not given, by name.
         evidence: how they were found.
     """
-    values = {s.QUANTITIES[name].symbol: value for name, value in (cell.balls | measured).items()}
+    values = {s.QUANTITIES[name].symbol: value for name, value in (given | measured).items()}
     for name, value in measured.items():
         if value.is_nan():
             return undecided(cell, f"{name} is not a number", "ERROR")
