@@ -10,7 +10,7 @@ import sympy as sp
 
 from simulations import enumeration, exact, families
 from simulations.verdicts import Cell, check, judged, local, replay, suite
-from theory import CLAIMS, Constants
+from theory import ASSUMPTIONS, CLAIMS, Constants
 from theory import symbols as s
 
 COSINE = families.cosine(dim=2, tasks=4)
@@ -185,7 +185,7 @@ def test_claims_on_a_real_run_hold_and_can_fail(claim_id):
 
 def test_every_default_cell_has_a_column_and_a_claim():
     found = list(suite.cells(suite.chosen_claims(), suite.instances()))
-    assert {cell.claim.id for _, cell in found} == set(CLAIMS)
+    assert {cell.claim.id for _, cell in found} == {*CLAIMS, *ASSUMPTIONS}
     assert {column for column, _ in found} == {*families.BY_CONSTANTS, *suite.HARD, suite.BY_PROOF}
 
 

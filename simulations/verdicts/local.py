@@ -245,13 +245,13 @@ class Point:
         steps, likely = self.betas
         if steps.size * chances.size > _MOST_BATCHES:
             raise Unknown(f"{steps.size * chances.size} outcomes of a step are too many to visit")
-        after = arb(0)
-        for chance, update in zip(chances, shares @ rows, strict=True):
-            for likelihood, beta in zip(likely, steps, strict=True):
-                moved = local(self.family, cell.point - beta * update, self.alpha).objective
-                after += arb(float(chance * likelihood)) * moved
-        lost = around(0.0, 100 * ROUNDING * abs(float(after)))
-        return after + lost - self.at.objective
+        values = [
+            [exact.objective(self.family, cell.point - beta * update, self.alpha) for beta in steps]
+            for update in shares @ rows
+        ]
+        after = float(chances @ np.array(values) @ likely)
+        room = 10 * ROUNDING * (np.abs(values).max() + float(self.at.objective.rad()) / ROUNDING)
+        return around(after, room) - self.at.objective
 
 
 def batches(probabilities: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -127,7 +127,8 @@ def _of(claim: Claim, version: str, instance: Instance) -> Iterator[Cell]:
     if names & set(trajectory.QUANTITIES):
         yield Cell(claim, family, version, eps=_target(claim, family), **instance.options)
         return
-    points = (None, *instance.points) if "F_step" not in names else (None,)
+    dear = "F_step" in names or "exact_G" in names
+    points = (None,) if dear else (None, *instance.points)
     for w in points:
         yield Cell(claim, family, version, w=w, **_sizes(Cell(claim, family), names), **instance.options)
     if {"D_in", "D_o"} <= names and "F_step" not in names and not claim.id.startswith("multi-step"):

@@ -34,9 +34,9 @@ def measured(cell: Cell, names: set[str]) -> Iterator[dict[str, arb]]:
     if not gap.is_finite():
         raise ArithmeticError("the gap Delta is not a number")
     spoken = _length(cell, gap)
-    norms, objectives = _run(cell, min(spoken, _LONGEST))
+    norms, objectives = _run(cell)
     below = np.flatnonzero(norms <= cell.eps)
-    if not below.size and spoken > _LONGEST:
+    if not below.size and spoken >= _LONGEST:
         raise Unknown(f"the run is not below eps after {_LONGEST} iterations, and the claim speaks of {spoken:.3g}")
     before = int(below[0]) if below.size else norms.size - 1
     if names & {"F_drop", "F_drop_all"}:
@@ -93,22 +93,29 @@ def _length(cell: Cell, gap: arb) -> int:
     return max(1, math.ceil(needed))
 
 
-def _run(cell: Cell, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+def _run(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     """||grad F(w_k)|| and F(w_k) for k = 0, 1, ... up to the passage below eps, with the published step and the
     exact mean norm."""
-    found = run(
-        Experiment(
-            family=cell.family.started_at(cell.point),
-            method=cell.judged,
-            alpha=cell.inner_step,
-            step="published",
-            iterations=iterations,
-            eps=[cell.eps],
-            until_passage=True,
-        )
-    ).frame
-    norms, objectives = found["grad_norm"].to_numpy(), found["objective"].to_numpy()
+    experiment = Experiment(
+        family=cell.family.started_at(cell.point),
+        method=cell.judged,
+        alpha=cell.inner_step,
+        step="published",
+        iterations=_LONGEST,
+        eps=[cell.eps],
+        until_passage=True,
+        method_options={"zeta": real(cell.zeta)} if cell.judged == "hf_maml" else {},
+    )
+    if experiment.digest not in _RUNS:
+        _RUNS.clear()
+        found = run(experiment).frame
+        _RUNS[experiment.digest] = found["grad_norm"].to_numpy(), found["objective"].to_numpy()
+    norms, objectives = _RUNS[experiment.digest]
     lost = ~(np.isfinite(norms) & np.isfinite(objectives))
     if lost.any():
         raise ArithmeticError(f"F or its gradient is not a number at iteration {int(np.argmax(lost))}")
     return norms, objectives
+
+
+_RUNS: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+"""The last run: the versions of a claim, and claims one after the other, are held against the same."""
