@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test lint bench clean
+.PHONY: reproduce test test-thorough lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -11,6 +11,9 @@ reproduce: $(VENV)/.ready
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-thorough: lint
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/test_properties.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ def check(
     family: Annotated[
         list[str] | None, typer.Option(metavar="NAME|FILE.py", help="A family; may be given again.")
     ] = None,
+    faults: Annotated[bool, typer.Option("--faults", help="Plant faults instead, and show what catches them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One row per cell.")] = False,
 ) -> None:
     """Decide each claim on each family without sampling.
@@ -24,6 +25,9 @@ def check(
     Exit code 0: every proved version holds and every refuted one is found refuted. 1: a proved version is violated.
     3: something is undecided. 4: a cell ended in an error.
     """
+    if faults:
+        _print_faults(as_json)
+        return
     from simulations.verdicts import judged, suite
 
     claims, chosen = suite.chosen_claims(claim_ids or []), suite.instances(family or [])
@@ -58,6 +62,37 @@ def replay(
     code = _exit_code([verdict])
     if code:
         raise typer.Exit(code)
+
+
+def _print_faults(as_json: bool) -> None:
+    """Exit code 1: a fault goes unseen."""
+    from dataclasses import asdict
+
+    from simulations.verdicts.faults import FAULTS, caught
+
+    found = {name: caught(name) for name in FAULTS}
+    if as_json:
+        import json
+
+        print(json.dumps([asdict(each) for rows in found.values() for each in rows], indent=1))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        heads = "fault", "caught by", "on", "at cell", "left/right"
+        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+        for name, rows in found.items():
+            for each in rows:
+                by = f"{each.claim}, {each.version}"
+                table.add_row(name, by, each.instance, str(each.cells), f"{each.excess:.4g}")
+            if not rows:
+                table.add_row(name, "NOTHING", "", "", "")
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = _WIDTH
+        console.print(table)
+    if not all(found.values()):
+        raise typer.Exit(VIOLATED)
 
 
 def _exit_code(verdicts: list) -> int:

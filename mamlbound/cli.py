@@ -12,6 +12,7 @@ from mamlbound.check import check, replay
 from mamlbound.claims import claims
 from mamlbound.doctor import doctor
 from mamlbound.plan import plan
+from mamlbound.search import search
 
 USAGE = 2
 INTERRUPTED = 130
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 
 
-for _command in (claims, check, replay, plan, doctor):
+for _command in (claims, check, replay, search, plan, doctor):
     app.command()(_command)
 
 

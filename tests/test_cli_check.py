@@ -8,7 +8,7 @@ import pytest
 
 from mamlbound import cli
 from simulations import enumeration, moments
-from simulations.verdicts import local, verdict
+from simulations.verdicts import faults, local, verdict
 
 FEW = ("first-moment", "second-moment", "--family", "cosine")
 
@@ -106,3 +106,12 @@ def test_progress_and_results_do_not_mix(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     _, out, err = call(monkeypatch, capsys, "check", "smoothness", "--family", "cosine", "--json")
     assert json.loads(out) and "cells" in err
+
+
+def test_faults_are_shown_with_what_catches_them_and_one_unseen_ends_in_1(monkeypatch, capsys):
+    code, out, _ = call(monkeypatch, capsys, "check", "--faults")
+    assert code == 0 and "inner batch reused outside" in out and "NOTHING" not in out
+    assert json.loads(call(monkeypatch, capsys, "check", "--faults", "--json")[1])
+    monkeypatch.setitem(faults.FAULTS, "none at all", enumeration.maml)
+    code, out, _ = call(monkeypatch, capsys, "check", "--faults")
+    assert code == 1 and "NOTHING" in out

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from flint import arb
 
-from simulations.enumeration import ESTIMATES
+from simulations.enumeration import ESTIMATES, Estimate
 from simulations.family import Family, real
 from simulations.guarded import ball
 from theory import symbols as s
@@ -38,7 +38,8 @@ class Cell:
         zeta: of HF-MAML, at most 1/6.
         eps: target of the claims on trajectories.
         T: iterations of a trajectory, by default as many as the claim needs.
-        estimate: what the claim is held against, a name of `enumeration.ESTIMATES`; by default the claim's own method.
+        estimate: what the claim is held against, a name of `enumeration.ESTIMATES` or a function of the same form; by
+            default the claim's own method.
         by: from which source the quantities come: "balls" (Arb, cosine tasks), "moments" (closed forms and quadrature),
             "outcomes" (every outcome of two-point noise), "certificate" (not from the family at all). By default the
             first of these that knows the family and the estimate.
@@ -60,14 +61,14 @@ class Cell:
     zeta: Number = "1/6"
     eps: float | None = None
     T: int | None = None
-    estimate: str | None = None
+    estimate: str | Estimate | None = None
     by: str | None = None
 
     def __post_init__(self) -> None:
         if self.version not in self.claim.versions:
             known = ", ".join(self.claim.versions)
             raise ValueError(f"version of {self.claim.id} must be one of {known}, got {self.version!r}")
-        if self.estimate is not None and self.estimate not in ESTIMATES:
+        if isinstance(self.estimate, str) and self.estimate not in ESTIMATES:
             raise ValueError(f"estimate must be one of {', '.join(ESTIMATES)}, got {self.estimate!r}")
         if self.by not in (None, "balls", "moments", "outcomes", "certificate"):
             raise ValueError(f"by must be balls, moments, outcomes or certificate, got {self.by!r}")
@@ -81,9 +82,14 @@ class Cell:
         return next((method for prefix, method in _METHODS.items() if self.claim.id.startswith(prefix)), "maml")
 
     @property
-    def judged(self) -> str:
-        """The estimate the claim is held against."""
+    def judged(self) -> str | Estimate:
+        """The estimate the claim is held against, by name where it has one."""
         return self.estimate or self.method
+
+    @property
+    def estimator(self) -> Estimate:
+        """The estimate the claim is held against, as a function."""
+        return ESTIMATES[self.judged] if isinstance(self.judged, str) else self.judged
 
     @cached_property
     def inner_step(self) -> Number:

@@ -176,8 +176,8 @@ class Point:
         if cell.judged == "maml" and cell.by != "outcomes":
             found = exact.moments(self.family, cell.point, cell.inner_step, **D)
         else:
-            estimate, zeta = enumeration.ESTIMATES[cell.judged], real(cell.zeta)
-            found = enumeration.moments(self.family, cell.point, self.alpha, **D, estimate=estimate, zeta=zeta)
+            how = {"estimate": cell.estimator, "zeta": real(cell.zeta)}
+            found = enumeration.moments(self.family, cell.point, self.alpha, **D, **how)
         noise = real(self.family.constants.sigma_tilde) * ROUNDING
         room = self.at.room + noise
         wide = room * (room + 2 * math.sqrt(found.second))
@@ -191,7 +191,7 @@ class Point:
     def exact_update(self) -> list[arb]:
         """The mean over tasks of the judged estimate with exact oracles."""
         exact_oracles = enumeration.moments(
-            self.family, self.cell.point, self.alpha, estimate=enumeration.ESTIMATES[self.cell.judged]
+            self.family, self.cell.point, self.alpha, estimate=self.cell.estimator
         )
         return balls_around(exact_oracles.mean, self.at.room)
 
@@ -236,7 +236,7 @@ class Point:
             self.family, cell.point, self.alpha, dict.fromkeys(("inner", "outer"), np.zeros(self.family.dim)), 0.0,
             real(cell.zeta),
         )
-        rows = enumeration.ESTIMATES[cell.judged](oracle)
+        rows = cell.estimator(oracle)
         shares, chances = (
             (self.family.probabilities[None], np.ones(1))
             if cell.samples("B") == math.inf
