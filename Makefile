@@ -1,9 +1,9 @@
-# Every target does its own set-up, in .venv or .bench-venv; a fresh clone needs Python 3.11 or newer, gcc and make.
+# Every target does its own set-up in an environment of its own; a fresh clone needs Python 3.11, gcc and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-foreign lint bench clean
+.PHONY: reproduce test test-thorough test-foreign lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -12,19 +12,18 @@ reproduce: $(VENV)/.ready
 test: lint
 	$(BIN)/python -m pytest
 
-# Other people's meta-gradients, in an environment of its own: torch for the CPU (where that index cannot be reached,
-# $(TORCH), which may bring gigabytes of CUDA), TorchOpt, JAX.
+test-thorough: lint
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/test_properties.py
+
+# Other people's meta-gradients, in an environment of its own: torch, TorchOpt and JAX take gigabytes.
 FOREIGN := .foreign-venv
-FOREIGN_PIP := $(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check
-TORCH ?= torch
 
 test-foreign: $(FOREIGN)/.ready
 	$(FOREIGN)/bin/python -m pytest -s -W ignore tests/foreign/check_foreign.py
 
 $(FOREIGN)/.ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(FOREIGN)
-	$(FOREIGN_PIP) --retries 0 --index-url https://download.pytorch.org/whl/cpu torch || $(FOREIGN_PIP) $(TORCH)
-	$(FOREIGN_PIP) --editable ".[dev,foreign]"
+	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,foreign]"
 	touch $@
 
 lint: $(VENV)/.ready

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.check import check, replay
 from mamlbound.claims import claims
 from mamlbound.doctor import doctor
 from mamlbound.identify import identify
 from mamlbound.plan import plan
+from mamlbound.search import search
 
 USAGE = 2
 INTERRUPTED = 130
@@ -24,7 +26,7 @@ app = typer.Typer(
 )
 
 
-for _command in (claims, plan, identify, doctor):
+for _command in (claims, check, replay, search, plan, identify, doctor):
     app.command()(_command)
 
 

@@ -101,6 +101,7 @@ class Family:
         seen: of each safe constant, the largest value a search has seen: a lower bound of the true one.
         proof: replays the proof that the constants stand as `standing` says, where there is one.
         noise: what the oracle adds to its answers.
+        recipe: the builder's name, as "family", and the arguments it was called with, where they are known.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Family:
     seen: Mapping[str, float] = field(default_factory=dict)
     proof: Callable[[], Certificate] | None = None
     noise: Noise = PLAIN
+    recipe: Mapping[str, object] | None = None
 
     @property
     def size(self) -> int:

@@ -1,0 +1,147 @@
+"""`mamlbound check`: every claim decided on every instance; `mamlbound replay`: one cell again, from its key."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Annotated
+
+import typer
+
+VIOLATED, UNDECIDED, ERRED = 1, 3, 4
+_WIDTH = 160
+
+
+def check(
+    claim_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID ...]", help="Claims; by default all.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|FILE.py", help="A family; may be given again.")
+    ] = None,
+    faults: Annotated[bool, typer.Option("--faults", help="Plant faults instead, and show what catches them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One row per cell.")] = False,
+) -> None:
+    """Decide each claim on each family without sampling.
+
+    Exit code 0: every proved version holds and every refuted one is found refuted. 1: a proved version is violated.
+    3: something is undecided. 4: a cell ended in an error.
+    """
+    if faults:
+        _print_faults(as_json)
+        return
+    from simulations.verdicts import judged, suite
+
+    claims, chosen = suite.chosen_claims(claim_ids or []), suite.instances(family or [])
+    cells = list(suite.cells(claims, chosen))
+    found = []
+    for done, (column, cell) in enumerate(cells, start=1):
+        found.append((column, judged(cell)))
+        if sys.stderr.isatty():
+            print(f"\r{done}/{len(cells)} cells", end="\n" if done == len(cells) else "", file=sys.stderr)
+    _print_json(found) if as_json else _print_table(found)
+    code = _exit_code([verdict for _, verdict in found])
+    if code:
+        raise typer.Exit(code)
+
+
+def replay(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From a row of `check --json`, or Verdict.key.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The row of the cell.")] = False,
+) -> None:
+    """Decide one cell again; the key carries all that it depends on. Exit codes as of `check`."""
+    from simulations.verdicts import replay as again
+
+    verdict = again(key)
+    if as_json:
+        import json
+
+        print(json.dumps(verdict.row(), indent=2))
+    else:
+        print(verdict)
+        for name, value in {"family": verdict.cell.family.recipe, **verdict.cell.options()}.items():
+            print(f"  {name}: {value}")
+    code = _exit_code([verdict])
+    if code:
+        raise typer.Exit(code)
+
+
+def _print_faults(as_json: bool) -> None:
+    """Exit code 1: a fault goes unseen."""
+    from dataclasses import asdict
+
+    from simulations.verdicts.faults import FAULTS, caught
+
+    found = {name: caught(name) for name in FAULTS}
+    if as_json:
+        import json
+
+        print(json.dumps([asdict(each) for rows in found.values() for each in rows], indent=1))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        heads = "fault", "caught by", "on", "at cell", "left/right"
+        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+        for name, rows in found.items():
+            for each in rows:
+                by = f"{each.claim}, {each.version}"
+                table.add_row(name, by, each.instance, str(each.cells), f"{each.excess:.4g}")
+            if not rows:
+                table.add_row(name, "NOTHING", "", "", "")
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = _WIDTH
+        console.print(table)
+    if not all(found.values()):
+        raise typer.Exit(VIOLATED)
+
+
+def _exit_code(verdicts: list) -> int:
+    if any(v.status == "VIOLATED" and not v.expected for v in verdicts):
+        return VIOLATED
+    if any(v.status == "ERROR" for v in verdicts):
+        return ERRED
+    return UNDECIDED if any(v.status == "UNDECIDED" for v in verdicts) else 0
+
+
+def _print_json(found: list) -> None:
+    import json
+
+    print(json.dumps([{"instance": column, **verdict.row()} for column, verdict in found], indent=1))
+
+
+def _print_table(found: list) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = list(dict.fromkeys(column for column, _ in found))
+    by_cell: dict = {}
+    for column, verdict in found:
+        by_cell.setdefault(verdict.cell.claim.id, {}).setdefault(column, []).append(verdict)
+    table = Table("claim", "", *columns, box=None, pad_edge=False, header_style="bold")
+    for claim_id, row in by_cell.items():
+        equation = next(iter(row.values()))[0].cell.claim.equation
+        table.add_row(claim_id, equation, *(_text(row.get(column, [])) for column in columns))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    console.print(table)
+    console.print("Numbers: all versions hold, the tightest with this slack (right/left, of lower claims left/right).")
+    for column, verdict in found:
+        if not verdict.expected or verdict.status == "UNDECIDED":
+            console.print(f"{column}: {verdict}", soft_wrap=True, markup=False)
+    counts = {status: sum(v.status == status for _, v in found) for status in dict.fromkeys(v.status for _, v in found)}
+    console.print(", ".join(f"{number} {status}" for status, number in counts.items()))
+
+
+def _text(verdicts: list) -> str:
+    """What one claim did on one instance, in a word or a number."""
+    if any(v.status == "VIOLATED" and not v.expected for v in verdicts):
+        return "VIOLATED"
+    statuses = {v.status for v in verdicts}
+    for status, word in (("ERROR", "ERROR"), ("UNDECIDED", "undecided"), ("VIOLATED", "refuted")):
+        if status in statuses:
+            return word
+    if not statuses - {"NOT_APPLICABLE"}:
+        return "n/a" if verdicts else ""
+    slack = min((v.slack for v in verdicts if math.isfinite(v.slack)), default=math.inf)
+    return "holds" if math.isinf(slack) else f"{slack:.4g}"

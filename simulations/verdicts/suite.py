@@ -1,0 +1,176 @@
+"""The default cells of `mamlbound check`: every claim on every family, and on instances made to be hard for it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import sympy as sp
+
+from simulations import exact, families
+from simulations.family import Family, real
+from simulations.verdicts import trajectory
+from simulations.verdicts.assumptions import ASSUMED
+from simulations.verdicts.cell import Cell
+from simulations.verdicts.key import KNOWN
+from simulations.verdicts.verdict import symbols_of, unseen
+from theory import CLAIMS, Claim
+from theory import symbols as s
+from theory.rationals import exact as exact_number
+
+_SMALL = {"dim": 2, "tasks": 4, "eps": 0.1}
+BY_PROOF = "by proof"
+_NOISY = {"sigma": 0.5, "sigma_tilde": 0.3, "sigma_H": 0.2}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A family with the points and options it is judged at.
+
+    name: of the column. family: the tasks. points: of w, besides the start. options: fields of `Cell`.
+    claims, versions: those it is meant for; empty for all.
+    """
+
+    name: str
+    family: Family
+    points: tuple[np.ndarray, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+    claims: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+
+
+def plain(name: str) -> Instance:
+    """A small member of a family, at its start and at two places a step of 0.3 L/rho or so beside it."""
+    build = families.named(name)
+    takes = inspect.signature(build).parameters
+    asked = {key: takes[key].default for key in _NOISY if key in takes}
+    noise = {key: _NOISY[key] for key, default in asked.items() if default == 0}
+    family = build(**{key: value for key, value in _SMALL.items() if key in takes}, **noise)
+    L, rho = real(family.constants.L), real(family.constants.rho)
+    beside = 0.3 * (L / rho if rho else 1.0) * np.linspace(1.0, 1.5, family.dim)
+    return Instance(Path(name).stem, family, points=(family.start + beside, family.start - beside))
+
+
+def flat() -> Instance:
+    """One task at its flattest point, where all of E||G||^2 is noise: (8) is nearly reached in co."""
+    family = families.cosine(dim=1, tasks=1, sigma=0, sigma_tilde=1, sigma_H=0)
+    claims = ("first-moment", "second-moment", "fo-maml-second-moment", "hf-maml-second-moment")
+    return Instance("flat", family.started_at(np.array([math.pi])), claims=claims)
+
+
+def steep() -> Instance:
+    """Tasks that differ far more than their gradients are noisy."""
+    return Instance("steep", families.cosine(dim=2, tasks=4, sigma=12, sigma_tilde=0.05))
+
+
+def opposed() -> Instance:
+    """Two tasks pulling apart at a flattest point: FMO (44) fails there, and the sharp form is reached."""
+    family = families.cosine(dim=1, tasks=2, sigma=0.001, sigma_tilde=0, sigma_H=0, shift_share=0)
+    options = {"alpha": "0.06984"}
+    start = family.started_at(np.array([math.pi]))
+    return Instance("opposed", start, (), options, ("task-gradient-moment",), ("published", "repaired"))
+
+
+def stalled() -> Instance:
+    """Where the published difference step of HF-MAML spans a whole period: its bias does not vanish."""
+    family, claims = families.sinc_stall(), ("hf-maml-bias", "hf-maml-first-moment", "hf-maml-decrease")
+    options = {"alpha": 1 / (6 * math.pi)}
+    return Instance("stalled", family, (), options, claims, ("published",))
+
+
+HARD: dict[str, Callable[[], Instance]] = {"flat": flat, "steep": steep, "opposed": opposed, "stalled": stalled}
+
+
+def instances(names: Iterable[str] = ()) -> list[Instance]:
+    """The default instances, or those of the families named.
+
+    Args:
+        names: of families, files FILE.py, or of the hard instances.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    asked = list(names) or [*families.BY_CONSTANTS, *HARD]
+    return [HARD[name]() if name in HARD else plain(name) for name in asked]
+
+
+def cells(claims: Iterable[Claim], chosen: Iterable[Instance]) -> Iterator[tuple[str, Cell]]:
+    """Every version of every claim with the name of its column: on every instance that is meant for it, and by its
+    certificate where no instance can show it or a refutation is to be replayed."""
+    claims, chosen = list(claims), list(chosen)
+    for claim in claims:
+        for version, record in claim.versions.items():
+            if claim.id not in ASSUMED and (unseen(claim, version) or record.status == "refuted"):
+                yield BY_PROOF, Cell(claim, chosen[0].family, version, by="certificate")
+    for instance in chosen:
+        for claim in claims:
+            for version in claim.versions:
+                if _meant(instance, claim, version) and (claim.id in ASSUMED or not unseen(claim, version)):
+                    yield from ((instance.name, cell) for cell in _of(claim, version, instance))
+
+
+def _meant(instance: Instance, claim: Claim, version: str) -> bool:
+    if instance.name == "quadratic" and (claim.id, version) == ("bias", "sharp"):
+        return False  # both sides are 0, which floats cannot decide
+    return claim.id in (instance.claims or [claim.id]) and version in (instance.versions or [version])
+
+
+def _of(claim: Claim, version: str, instance: Instance) -> Iterator[Cell]:
+    names, family = symbols_of(claim, version), instance.family
+    if claim.id in ASSUMED:
+        yield Cell(claim, family, version)
+        return
+    if names & set(trajectory.QUANTITIES):
+        yield Cell(claim, family, version, eps=_target(claim, family), **instance.options)
+        return
+    dear = "F_step" in names or "exact_G" in names
+    points = (None,) if dear else (None, *instance.points)
+    for w in points:
+        yield Cell(claim, family, version, w=w, **_sizes(Cell(claim, family), names), **instance.options)
+    if {"D_in", "D_o"} <= names and "F_step" not in names and not claim.id.startswith("multi-step"):
+        yield Cell(claim, family, version, D_in=1, **instance.options)
+
+
+def _sizes(cell: Cell, names: set[str]) -> dict[str, object]:
+    """Batch sizes at which exact moments say most: one sample of everything; two inner steps, without noise."""
+    if cell.claim.id.startswith("multi-step"):
+        return {"N": 2}
+    if "F_step" in names:
+        return {"B": 20} if "B_step" in names else {"B": 2}
+    sizes = {name: 1 for name in ("D_in", "D_o", "D_h") if name in names}
+    if "B_step" in names:
+        needed = [h.relation.rhs for h in cell.claim.domain if h.relation.lhs == s.B_step]
+        sizes["B_step"] = math.ceil(max(float(_value(cell, least)) for least in needed))
+    return sizes
+
+
+def _target(claim: Claim, family: Family) -> float:
+    """eps for a run with exact gradients: half of where it starts, or the noise floor where that is above it."""
+    cell, floor = Cell(claim, family), 0.0
+    for hypothesis in claim.domain:
+        if hypothesis.relation.lhs == s.eps:
+            floor = float(_value(cell, hypothesis.relation.rhs))
+    start = np.linalg.norm(exact.meta_gradient(family, cell.point, real(cell.inner_step)))
+    return max(start / 2, 1.01 * floor)
+
+
+def _value(cell: Cell, expression: sp.Expr) -> sp.Expr:
+    """An expression in what the cell gives; infinite batches as limits."""
+    numbers = {name: sp.oo if value == math.inf else exact_number(value) for name, value in cell.given.items()}
+    return expression.subs({s.QUANTITIES[name].symbol: value for name, value in numbers.items()})
+
+
+def chosen_claims(ids: Iterable[str] = ()) -> list[Claim]:
+    """The claims of these ids, A1-A5 among them; all by default.
+
+    Raises:
+        ValueError: there is no such claim.
+    """
+    for claim_id in ids:
+        if claim_id not in KNOWN:
+            raise ValueError(f"there is no claim {claim_id!r}; there are {', '.join(KNOWN)}")
+    return [KNOWN[claim_id] for claim_id in ids] or [*ASSUMED.values(), *CLAIMS.values()]
