@@ -1,10 +1,16 @@
-"""Small loops over blocks of rows that methods, step rules and the engine share; sums run in one fixed order."""
+"""Small loops over blocks of rows that methods, noises, step rules and the engines share; sums run in one fixed order.
+
+Each comes twice: as the loop that Numba compiles into the kernels of one replicate, and as the array form that stands
+for it where all replicates are one axis in front. Kernels that work through these alone run both ways as they stand.
+"""
 
 from __future__ import annotations
 
 import math
 
-from simulations.kernels import inlined
+import numpy as np
+
+from simulations.kernels import array_form, inlined
 
 
 @inlined
@@ -16,12 +22,129 @@ def norm(vector):
     return math.sqrt(total)
 
 
+@array_form(norm)
+def _(vector):
+    return np.sqrt((vector * vector).sum(axis=-1))
+
+
+@inlined
+def norms(rows, out):
+    """out[r] = ||rows[r]||."""
+    for r in range(out.size):
+        out[r] = norm(rows[r])
+
+
+@array_form(norms)
+def _(rows, out):
+    out[...] = norm(rows)
+
+
+@inlined
+def products(left, right, out):
+    """out[r] = <left[r], right[r]>."""
+    for r in range(out.size):
+        total = 0.0
+        for j in range(left.shape[1]):
+            total += left[r, j] * right[r, j]
+        out[r] = total
+
+
+@array_form(products)
+def _(left, right, out):
+    out[...] = (left * right).sum(axis=-1)
+
+
+@inlined
+def divide(numerators, denominators, out):
+    """out = numerators/denominators, and 0 where the denominator is."""
+    for r in range(out.size):
+        out[r] = numerators[r] / denominators[r] if denominators[r] != 0.0 else 0.0
+
+
+@array_form(divide)
+def _(numerators, denominators, out):
+    zero = denominators == 0.0
+    out[...] = np.where(zero, 0.0, numerators / np.where(zero, 1.0, denominators))
+
+
+@inlined
+def mean(weights, numbers):
+    """sum_r weights[r] numbers[r], from the first to the last."""
+    total = 0.0
+    for r in range(weights.size):
+        total += weights[r] * numbers[r]
+    return total
+
+
+@array_form(mean)
+def _(weights, numbers):
+    return (weights * numbers).sum(axis=-1)
+
+
 @inlined
 def tile(w, block):
     """Every row of the block becomes w."""
     for r in range(block.shape[0]):
         for j in range(w.size):
             block[r, j] = w[j]
+
+
+@array_form(tile)
+def _(w, block):
+    block[...] = w[:, None, :]
+
+
+@inlined
+def copy(source, target):
+    """target = source."""
+    ours, theirs = source.ravel(), target.ravel()
+    for e in range(ours.size):
+        theirs[e] = ours[e]
+
+
+@array_form(copy)
+def _(source, target):
+    target[...] = source
+
+
+@inlined
+def step_back(start, step, moved):
+    """moved = start - step moved."""
+    ours, theirs = start.ravel(), moved.ravel()
+    for e in range(ours.size):
+        theirs[e] = ours[e] - step * theirs[e]
+
+
+@array_form(step_back)
+def _(start, step, moved):
+    moved[...] = start - step * moved
+
+
+@inlined
+def add(scale, block, out):
+    """out += scale block."""
+    ours, theirs = block.ravel(), out.ravel()
+    for e in range(ours.size):
+        theirs[e] += scale * ours[e]
+
+
+@array_form(add)
+def _(scale, block, out):
+    out += scale * block
+
+
+@inlined
+def shift_rows(start, sign, scales, rows, out):
+    """out[r] = start[r] + sign scales[r] rows[r]; out may be start or rows."""
+    for r in range(scales.size):
+        scale = sign * scales[r]
+        for j in range(rows.shape[1]):
+            out[r, j] = start[r, j] + scale * rows[r, j]
+
+
+@array_form(shift_rows)
+def _(start, sign, scales, rows, out):
+    out[...] = start + (sign * scales)[..., None] * rows
 
 
 @inlined
@@ -34,6 +157,11 @@ def gather(table, picks, parameters):
                 target[j] = source[j]
 
 
+@array_form(gather)
+def _(table, picks, parameters):
+    parameters[...] = table[:, 0, picks]
+
+
 @inlined
 def weighted_sum(weights, rows, out):
     """out = sum_r weights[r] rows[r], from the first row to the last."""
@@ -42,3 +170,8 @@ def weighted_sum(weights, rows, out):
     for r in range(weights.size):
         for j in range(out.size):
             out[j] += weights[r] * rows[r, j]
+
+
+@array_form(weighted_sum)
+def _(weights, rows, out):
+    out[...] = (weights[:, None] * rows).sum(axis=-2)

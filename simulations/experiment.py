@@ -1,25 +1,27 @@
-"""A frozen Experiment and its run: the only place that picks an engine and turns its numbers into tables."""
+"""A frozen Experiment and its run: the only place that picks an engine."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 
 from simulations import engine_cpu, steps
 from simulations.family import Family, positive_integer, real
 from simulations.kernels import Plan, Setting, StepRule
-from simulations.method import Method
+from simulations.method import Case, Options
 from simulations.methods import METHODS
-from theory import CLAIMS
+from simulations.results import GUARD, Log, Result, State
 from theory.rationals import Number, exact
 
-GUARD = 3.0
+__all__ = ["GUARD", "Experiment", "Result", "State", "run"]
+
 _CHUNK_WORK = 30_000_000
 _LONGEST_CHUNK = 65_536
 _ADDRESSES = 2**32
@@ -29,16 +31,19 @@ Step = str | float | Callable[[int], float]
 
 @dataclass(frozen=True)
 class Experiment:
-    """Algorithm 1 of the survey on a family of tasks.
+    """One method on a family of tasks: Algorithm 1 of the survey, or one of its relatives.
 
     Args:
         family: the tasks, their constants and the start.
         method: name of a file of `simulations.methods`.
+        method_options: the method's own numbers, such as inner_steps or zeta; its file says which.
         alpha: inner step; "1/6" and Fractions are understood.
         B: tasks in a batch, drawn independently; None for the exact expectation over tasks.
-        D_in, D_o, D_h: samples of the inner gradient, outer gradient and Hessian; None for exact oracles.
+        D_in, D_o, D_h: samples of the inner gradient, outer gradient and Hessian; None for exact oracles. A method
+            that has no use for one of them does not look at it.
         step: "published" 1/(c L~(w)) with the mean norm from a fresh batch, "exact" the same with the exact mean,
-            "sharp" 1/L(w) with the sharp smoothness, a positive number, or a function of the iteration.
+            "sharp" 1/L(w) with the sharp smoothness (these three for methods with a known smoothness), a positive
+            number, or a function of the iteration.
         B_step, D_step: tasks and samples a task of the step-size batch of "published"; None for the exact mean and for
             exact gradients.
         iterations: how many at most, up to 2**32, where noise addresses end.
@@ -47,7 +52,7 @@ class Experiment:
         until_passage: stop once every replicate, and the guarded mean over replicates, is below the smallest eps.
         record_every: distance of the rows of `Result.frame`.
         seed: key of all noise.
-        engine: "cpu".
+        engine: "cpu" (Numba), or arrays with all replicates as one axis: "numpy", or "cupy" on a GPU.
 
     Raises:
         ValueError: a field is out of its range; one sentence says which and what would be right.
@@ -70,6 +75,7 @@ class Experiment:
     record_every: int = 1
     seed: int = 0
     engine: str = "cpu"
+    method_options: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, known in (("method", METHODS), ("engine", ENGINES)):
@@ -101,6 +107,32 @@ class Experiment:
             raise ValueError(f"step must be one of {', '.join(STEPS)}, a number or a function, got {self.step!r}")
         if number and not 0 < self.step < math.inf:
             raise ValueError(f"step must be positive, got {self.step}")
+        method = METHODS[self.method]
+        if isinstance(self.step, str) and (method.step_factor if self.step != "sharp" else method.smoothness) is None:
+            raise ValueError(f"{self.method} has no {self.step!r} step: give a number or a function")
+        self.options  # noqa: B018 refuses options its method does not understand
+
+    @property
+    def case(self) -> Case:
+        """What a method may look at to understand its options."""
+        return Case(self.family, self.alpha, _samples(self.D_in), _samples(self.D_o), tuple(map(float, self.eps)))
+
+    @property
+    def options(self) -> Options:
+        """The method's options as it understands them, with what follows from them."""
+        return METHODS[self.method].options(self.method_options, self.case)
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of everything a run depends on but the engine and the values of a step function."""
+        family = self.family
+        digest = hashlib.sha256(repr((family.name, family.constants, dict(self.options.shown))).encode())
+        for array in (family.table, family.shared, family.probabilities, family.start):
+            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        skipped = ("family", "engine", "method_options", *(("step",) if callable(self.step) else ()))
+        for name in (each.name for each in fields(self) if each.name not in skipped):
+            digest.update(f"{name}={getattr(self, name)!r};".encode())
+        return digest.hexdigest()
 
     @property
     def full_batch(self) -> bool:
@@ -114,8 +146,10 @@ class Experiment:
 
     def plan(self) -> Plan:
         """The experiment as the engine sees it."""
-        method, alpha = METHODS[self.method], real(self.alpha)
-        kernel, base, slope = _step_rule(self.step, self.B_step, method, self.family, alpha)
+        method, options, alpha = METHODS[self.method], self.options, real(self.alpha)
+        kernel, base, slope = self._step_rule()
+        samples = (_samples(D) for D in (self.D_in, self.D_o, self.D_h))
+        same = method.direction is method.gradient and options.direction == options.objective
         return Plan(
             direction=method.direction,
             gradient=method.gradient,
@@ -123,36 +157,34 @@ class Experiment:
             step=kernel,
             oracle=self.family.oracle,
             law=self.family.law,
-            setting=Setting(alpha, *(_samples(D) for D in (self.D_in, self.D_o, self.D_h))),
+            setting=Setting(alpha, *samples, np.array(options.direction, dtype=float)),
+            exact=Setting(alpha, *(math.inf,) * 3, np.array(options.objective, dtype=float)),
             rule=StepRule(base, slope, self.B_step or 0, _samples(self.D_step)),
+            slots=options.slots,
             B=self.B or 0,
-            reuse=int(method.direction is method.gradient and self.full_batch),
+            reuse=int(same and self.full_batch),
             last=self.iterations,
             norm_every=1 if self.eps else self.record_every,
             record_every=self.record_every,
             seed=np.uint64(self.seed),
         )
 
-
-@dataclass(frozen=True)
-class Result:
-    """What a run found.
-
-    frame: replicate, iteration, grad_norm, objective, step; one row per recorded point; the step leads on from it.
-    first_passage: replicate, eps, T, censored; T is the first iteration with ||grad F(w_k)|| <= eps.
-    mean: iteration, grad_norm, standard_error; the mean over replicates wherever the norm was found.
-    mean_passage: eps, T, censored; T is the first iteration at which the mean plus GUARD standard errors is <= eps.
-    """
-
-    experiment: Experiment
-    frame: pd.DataFrame
-    first_passage: pd.DataFrame
-    mean: pd.DataFrame
-    mean_passage: pd.DataFrame
+    def _step_rule(self):
+        """The kernel of the step rule with its base and slope."""
+        if not isinstance(self.step, str):
+            return steps.schedule, 0.0, 0.0
+        method, (which, sampled) = METHODS[self.method], STEPS[self.step]
+        factor = method.step_factor if which == "published" else 1
+        base, slope = method.smoothness(which, self.case, self.options)
+        return (steps.sampled if sampled and self.B_step else steps.exact), factor * base, factor * slope
 
 
 def run(
-    experiment: Experiment, threads: int | None = None, progress: Callable[[int, int], None] | None = None
+    experiment: Experiment,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    state: State | None = None,
+    stop: int | None = None,
 ) -> Result:
     """Run an experiment.
 
@@ -160,100 +192,28 @@ def run(
         experiment: what to run.
         threads: how many to use, all cores by default; results do not depend on it.
         progress: called with (iterations done, iterations at most) after every chunk.
+        state: `Result.state` of the same experiment stopped earlier, to go on from there: bit for bit what one run
+            would have found. `frame` and `mean` then hold the new rows alone.
+        stop: iteration before which to stop; by default none.
 
     Raises:
-        ValueError: a step function gives a step that is not positive.
+        ValueError: a step function gives a step that is not positive, the state is another experiment's, or the engine
+            cannot run here or serve this family.
     """
     family, plan = experiment.family, experiment.plan()
-    points = np.tile(family.start, (experiment.replicates, 1))
-    log = _Log(experiment)
+    log = Log(experiment, state)
+    advance = ENGINES[experiment.engine](family, plan)
     rows = max(family.size, plan.B, plan.rule.B_step)
     chunk = int(np.clip(_CHUNK_WORK // (experiment.replicates * rows * family.dim), 1, _LONGEST_CHUNK))
-    start, total = 0, experiment.iterations + 1
-    while start < total and not log.settled:
-        iterations = np.arange(start, min(start + chunk, total))
+    total = experiment.iterations + 1
+    total = total if stop is None else min(total, positive_integer("stop", stop))
+    while log.next < total and not log.settled:
+        iterations = np.arange(log.next, min(log.next + chunk, total))
         scheduled = _scheduled(experiment.step, iterations)
-        log.add(start, *ENGINES[experiment.engine](plan, points, scheduled, start, threads or os.cpu_count() or 1))
-        start += iterations.size
+        log.add(*advance(log.points, scheduled, log.next, threads or os.cpu_count() or 1, log.diverged))
         if progress:
-            progress(min(start, experiment.iterations), experiment.iterations)
+            progress(min(int(iterations[-1]) + 1, experiment.iterations), experiment.iterations)
     return log.result()
-
-
-class _Log:
-    """Gathers chunks into the tables of a Result."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self.experiment = experiment
-        self.eps = np.array(sorted(set(map(float, experiment.eps)), reverse=True))
-        self.passage = np.full((self.eps.size, experiment.replicates), -1)
-        self.mean_passage = np.full(self.eps.size, -1)
-        self.records: list[pd.DataFrame] = []
-        self.means: list[pd.DataFrame] = []
-
-    @property
-    def settled(self) -> bool:
-        passed = min(self.passage.min(initial=0), self.mean_passage.min(initial=0)) >= 0
-        return self.experiment.until_passage and passed
-
-    def add(self, start: int, norms: np.ndarray, objectives: np.ndarray, steps: np.ndarray) -> None:
-        replicates = self.experiment.replicates
-        error = np.zeros(len(norms))
-        if not self.experiment.deterministic:
-            error = norms.std(axis=1, ddof=1) / math.sqrt(replicates) if replicates > 1 else error + math.inf
-        mean = pd.DataFrame({"iteration": start + np.arange(len(norms)), "grad_norm": norms.mean(axis=1)})
-        mean["standard_error"] = error
-        self.means.append(mean[mean["grad_norm"].notna()])
-        guarded = (mean["grad_norm"] + GUARD * error).to_numpy()
-        for e, target in enumerate(self.eps):
-            _first(self.passage[e], norms <= target, start)
-            _first(self.mean_passage[e : e + 1], guarded[:, None] <= target, start)
-        kept = np.flatnonzero((start + np.arange(len(norms))) % self.experiment.record_every == 0)
-        shape = (kept.size, replicates)
-        self.records.append(
-            pd.DataFrame(
-                {
-                    "replicate": np.broadcast_to(np.arange(replicates), shape).ravel(),
-                    "iteration": np.broadcast_to(start + kept[:, None], shape).ravel(),
-                    "grad_norm": norms[kept].ravel(),
-                    "objective": objectives[kept].ravel(),
-                    "step": steps[kept].ravel(),
-                }
-            )
-        )
-
-    def result(self) -> Result:
-        frame, mean = (pd.concat(parts, ignore_index=True) for parts in (self.records, self.means))
-        if self.settled:
-            last = max(self.passage.max(), self.mean_passage.max())
-            frame, mean = frame[frame["iteration"] <= last], mean[mean["iteration"] <= last]
-        shape = self.passage.shape
-        first = pd.DataFrame(
-            {
-                "replicate": np.broadcast_to(np.arange(shape[1]), shape).ravel(),
-                "eps": np.repeat(self.eps, shape[1]),
-                "T": self.passage.ravel(),
-            }
-        )
-        passage = pd.DataFrame({"eps": self.eps, "T": self.mean_passage})
-        return Result(
-            self.experiment,
-            frame.sort_values(["replicate", "iteration"], ignore_index=True),
-            _censored(first),
-            mean,
-            _censored(passage),
-        )
-
-
-def _first(found: np.ndarray, below: np.ndarray, start: int) -> None:
-    """Note in `found` the first row of `below` that is true, for the columns where none was noted yet."""
-    news = (found < 0) & below.any(axis=0)
-    found[news] = start + below.argmax(axis=0)[news]
-
-
-def _censored(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows that were never reached get no T and are flagged, not dropped."""
-    return table.assign(T=table["T"].where(table["T"] >= 0).astype("Int64"), censored=table["T"] < 0)
 
 
 def _samples(asked: float | None) -> float:
@@ -269,19 +229,9 @@ def _scheduled(step: Step, iterations: np.ndarray) -> np.ndarray:
     return np.full(iterations.size, math.nan if isinstance(step, str) else float(step))
 
 
-def _step_rule(step: Step, B_step: int | None, method: Method, family: Family, alpha: float):
-    """The kernel of a step rule with its base and slope."""
-    if not isinstance(step, str):
-        return steps.schedule, 0.0, 0.0
-    which, sampled = STEPS[step]
-    a = exact(alpha) * exact(family.constants.L)
-    constants = CLAIMS["smoothness"].constants(which, a=a)
-    on_L, on_mean = float(constants["cL"]), float(constants["cg"])
-    factor = method.step_factor if which == "published" else 1
-    base = factor * on_L * real(family.constants.L)
-    slope = factor * on_mean * real(family.constants.rho) * alpha
-    return (steps.sampled if sampled and B_step else steps.exact), base, slope
+def _cpu(family: Family, plan: Plan) -> Callable:
+    return partial(engine_cpu.advance, plan)
 
 
-ENGINES = {"cpu": engine_cpu.advance}
+ENGINES = {"cpu": _cpu}
 STEPS = {"published": ("published", True), "exact": ("published", False), "sharp": ("sharp", False)}

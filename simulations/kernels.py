@@ -17,11 +17,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import NamedTuple
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.errors import NumbaExperimentalFeatureWarning
@@ -77,12 +79,48 @@ def callback(signature: types.Type) -> Callable:
 inlined = numba.njit(inline="always", error_model="numpy")
 
 
-def on_arrays(function: Callable) -> Callable:
-    """The source of an inlined helper as a plain function, which runs on arrays as it stands, with all it calls."""
-    plain = function.py_func
+_ARRAY_FORMS: dict[object, Callable] = {}
+
+
+def array_form(kernel: object) -> Callable:
+    """Register what stands for a kernel or helper on arrays, where its own source does not run on them as it stands.
+
+    On arrays every argument has one more axis, in front, for the replicates; what all of them share has length 1 there
+    or no such axis. `np` in the form is the array module in use.
+    """
+
+    def register(form: Callable) -> Callable:
+        _ARRAY_FORMS[kernel] = form
+        return form
+
+    return register
+
+
+def has_array_form(kernel: object) -> bool:
+    """Whether a form for arrays was registered."""
+    return kernel in _ARRAY_FORMS
+
+
+@cache
+def on_arrays(kernel: object, xp: ModuleType = np) -> Callable:
+    """The source of a kernel or helper as a plain function, which runs on arrays as it stands, with all it calls.
+
+    xp: the array module that `np` stands for in it, numpy or cupy.
+    """
+    kernel = getattr(kernel, "kernel", kernel)
+    plain = _ARRAY_FORMS.get(kernel) or getattr(kernel, "py_func", None) or kernel.__wrapped__
     called = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
-    helpers = {name: on_arrays(helper) for name, helper in called.items() if hasattr(helper, "py_func")}
-    return FunctionType(plain.__code__, {**plain.__globals__, **helpers}, plain.__name__)
+    helpers = {name: on_arrays(helper, xp) for name, helper in called.items() if _is_kernel(helper)}
+    module = {"np": xp} if called.get("np") is np else {}
+    rebuilt = FunctionType(
+        plain.__code__, {**plain.__globals__, **helpers, **module}, plain.__name__, None, plain.__closure__
+    )
+    rebuilt.kernel = kernel
+    return rebuilt
+
+
+def _is_kernel(helper: object) -> bool:
+    return callable(helper) and type(helper).__module__.startswith("numba.")
 
 
 @intrinsic
@@ -95,6 +133,16 @@ def bits_of(typing_context, x):
 def float_of(typing_context, x):
     """The float64 of these 64 bits."""
     return types.float64(types.uint64), lambda _, builder, __, args: builder.bitcast(args[0], ir.DoubleType())
+
+
+@array_form(bits_of)
+def _(x):
+    return x.view(np.uint64)
+
+
+@array_form(float_of)
+def _(x):
+    return x.view(np.float64)
 
 
 REAL = types.float64
@@ -165,15 +213,16 @@ ORACLE = types.NamedTuple(
 
 
 class Setting(NamedTuple):
-    """The numbers of one algorithm: inner step and batch sizes (inf for an exact oracle)."""
+    """The numbers of one algorithm: inner step, batch sizes (inf for an exact oracle), and its method's own options."""
 
     alpha: float
     D_in: float
     D_o: float
     D_h: float
+    options: object
 
 
-SETTING = types.NamedUniTuple(REAL, 4, Setting)
+SETTING = types.NamedTuple([REAL, REAL, REAL, REAL, VECTOR], Setting)
 DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, TABLE, VECTOR, ADDRESS, TABLE, VECTOR)
 
 
@@ -208,8 +257,10 @@ OBJECTIVE = REAL(TASKS, LAW, SETTING, VECTOR, TABLE)
 class Plan(NamedTuple):
     """One algorithm on one set of tasks, as the engine sees it.
 
-    direction: the sampled update direction; gradient: that of the objective F, by enumeration; objective: F.
-    B: tasks in a batch, 0 for all of them. reuse: 1 where direction and gradient are one and the same number.
+    direction: the sampled update direction, with `setting`; gradient: that of the objective F, by enumeration;
+    objective: F; both with `exact`, whose oracles are exact.
+    slots: blocks of scratch the kernels ask for. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and
+    gradient are one and the same number.
     last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
     F and the step are noted.
     """
@@ -221,7 +272,9 @@ class Plan(NamedTuple):
     oracle: object
     law: object
     setting: object
+    exact: object
     rule: object
+    slots: int
     B: int
     reuse: int
     last: int
@@ -233,8 +286,8 @@ class Plan(NamedTuple):
 PLAN = types.NamedTuple(
     [
         *(types.FunctionType(signature) for signature in (DIRECTION, DIRECTION, OBJECTIVE, STEP)),
-        *(ORACLE, LAW, SETTING, STEP_RULE),
-        *(COUNT,) * 5,
+        *(ORACLE, LAW, SETTING, SETTING, STEP_RULE),
+        *(COUNT,) * 6,
         WORD,
     ],
     Plan,

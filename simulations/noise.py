@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from simulations.blocks import shift_rows
 from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback
 from simulations.philox import add_normals
 
@@ -19,9 +20,9 @@ from simulations.philox import add_normals
 def gaussian_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus normal noise; spread = (sigma_tilde, sigma_H)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
-    scale = spread[0] / math.sqrt(points.shape[1] * samples)
+    scale = spread[0] / math.sqrt(points.shape[-1] * samples)
     if scale > 0.0:
-        add_normals(out.ravel(), scale, address)
+        add_normals(out, scale, address)
 
 
 @callback(SAMPLED_PRODUCTS)
@@ -30,8 +31,6 @@ def isotropic_products(tasks, spread, points, vectors, picks, parameters, sample
     tasks.products(points, vectors, picks, parameters, tasks.shared, out)
     scale = spread[1] / math.sqrt(samples)
     if scale > 0.0:
-        z = np.zeros(picks.size)
+        z = np.zeros(out.shape[:-1])
         add_normals(z, scale, address)
-        for r in range(picks.size):
-            for j in range(vectors.shape[1]):
-                out[r, j] += z[r] * vectors[r, j]
+        shift_rows(out, 1.0, z, vectors, out)

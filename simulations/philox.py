@@ -6,12 +6,10 @@ counter gives two numbers: those of a block stand at the pairs (0, 1), (2, 3), .
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, float_of, inlined
+from simulations.kernels import Address, array_form, float_of, inlined
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
@@ -81,28 +79,44 @@ def uniform_pair(index, address):
 def normal_pair(index, address):
     """Two independent standard normals, by Box and Muller."""
     first, second = uniform_pair(index, address)
-    radius = math.sqrt(-2.0 * log(first))
+    radius = np.sqrt(-2.0 * log(first))
     sine, cosine = turn(second)
     return radius * cosine, radius * sine
 
 
 @inlined
 def add_normals(block, scale, address):
-    """Add `scale` times independent standard normals to a one-dimensional block."""
-    pairs = np.uint64(block.size) // _2
+    """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
+    flat = block.ravel()
+    pairs = np.uint64(flat.size) // _2
     for index in range(pairs):
         first, second = normal_pair(np.uint64(index), address)
-        block[_2 * index] += scale * first
-        block[_2 * index + _1] += scale * second
-    if _2 * pairs < block.size:
+        flat[_2 * index] += scale * first
+        flat[_2 * index + _1] += scale * second
+    if _2 * pairs < flat.size:
         first, second = normal_pair(pairs, address)
-        block[_2 * pairs] += scale * first
+        flat[_2 * pairs] += scale * first
+
+
+@array_form(add_normals)
+def _(block, scale, address):
+    flat = block.reshape(block.shape[0], -1)
+    indices = np.arange((flat.shape[1] + 1) // 2, dtype=np.uint64)
+    first, second = normal_pair(indices, address)
+    flat[:, 0::2] += scale * first
+    flat[:, 1::2] += scale * second[:, : flat.shape[1] // 2]
 
 
 @inlined
 def at(address, role):
     """The same address in another role."""
     return Address(address.seed, address.replicate, address.iteration, role)
+
+
+@inlined
+def stage(role, j):
+    """The role of the j-th of several like draws, such as those of inner step j; the role itself for j = 0."""
+    return role + np.uint64(256 * j)
 
 
 @inlined
@@ -121,3 +135,10 @@ def draw_tasks(law, address, picks):
         while pick > 0 and law.cumulative[pick - 1] > u:
             pick -= 1
         picks[slot] = pick
+
+
+@array_form(draw_tasks)
+def _(law, address, picks):
+    first, second = uniform_pair(np.arange((picks.shape[1] + 1) // 2, dtype=np.uint64), address)
+    for offset, u in enumerate((first, second[:, : picks.shape[1] // 2])):
+        picks[:, offset::2] = np.minimum(np.searchsorted(law.cumulative, u, side="right"), law.cumulative.size - 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from simulations.blocks import gather, norm, tile
+import numpy as np
+
+from simulations.blocks import gather, mean, norms, tile
 from simulations.kernels import STEP, callback
 from simulations.philox import STEP as STEP_ROLE
 from simulations.philox import STEP_TASK, at, draw_tasks
@@ -12,31 +14,27 @@ from simulations.philox import STEP_TASK, at, draw_tasks
 def sampled(oracle, rule, law, w, scheduled, address, work, picks, parameters):
     """1/(base + slope m), m the mean norm over a fresh batch of B_step tasks with D_step samples: FMO Lemma 4.11.
 
-    picks: (B_step,) and parameters: (parameters, B_step, d), scratch.
+    work: (2, B_step, d), picks: (B_step,) and parameters: (parameters, B_step, d), scratch.
     """
+    here, found = work[0], work[1]
     draw_tasks(law, at(address, STEP_TASK), picks)
     gather(oracle.tasks.table, picks, parameters)
-    here, found = work[0, : picks.size], work[1, : picks.size]
     tile(w, here)
     oracle.gradients(oracle.tasks, oracle.spread, here, picks, parameters, rule.D_step, at(address, STEP_ROLE), found)
-    total = 0.0
-    for r in range(picks.size):
-        total += norm(found[r])
-    return 1.0 / (rule.base + rule.slope * total / picks.size)
+    length = np.empty(found.shape[:-1])
+    norms(found, length)
+    return 1.0 / (rule.base + rule.slope * mean(np.full(rule.B_step, 1.0 / rule.B_step), length))
 
 
 @callback(STEP)
 def exact(oracle, rule, law, w, scheduled, address, work, picks, parameters):
-    """1/(base + slope E||grad f_i(w)||), the mean taken over all tasks."""
-    tasks = oracle.tasks
-    rows = law.probabilities.size
-    here, found = work[0, :rows], work[1, :rows]
+    """1/(base + slope E||grad f_i(w)||), the mean taken over all tasks. work: (2, tasks, d)."""
+    tasks, here, found = oracle.tasks, work[0], work[1]
     tile(w, here)
     tasks.gradients(here, law.everyone, tasks.table, tasks.shared, found)
-    mean = 0.0
-    for r in range(rows):
-        mean += law.probabilities[r] * norm(found[r])
-    return 1.0 / (rule.base + rule.slope * mean)
+    length = np.empty(found.shape[:-1])
+    norms(found, length)
+    return 1.0 / (rule.base + rule.slope * mean(law.probabilities, length))
 
 
 @callback(STEP)

@@ -161,7 +161,7 @@ def test_the_resisting_ramp_takes_the_iterations_the_theory_predicts():
 
 
 REFUSALS = {
-    "method": ({"method": "sgd"}, "method must be one of maml"),
+    "method": ({"method": "sgd"}, "method must be one of fo_maml, hf_maml, imaml, maml, multi_step, reptile, got 'sgd'"),
     "engine": ({"engine": "gpu"}, "engine must be one of cpu"),
     "alpha negative": ({"alpha": "-1/6"}, "alpha must be finite and not negative, got -1/6"),
     "alpha infinite": ({"alpha": math.inf}, "alpha must be finite"),

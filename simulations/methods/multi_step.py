@@ -1,0 +1,81 @@
+"""Multi-step MAML, N inner steps (Ji, Yang and Liang 2022), with fresh samples at every inner step and every Hessian.
+
+Judged by its own objective F_N(w) = E_i f_i(w_N). With N = 1 it is MAML, number for number. Option inner_steps: N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulations.blocks import add, mean, step_back, tile, weighted_sum
+from simulations.kernels import DIRECTION, OBJECTIVE, callback
+from simulations.method import Case, Method, Options, known, whole
+from simulations.philox import HESSIAN, INNER, OUTER, at, stage
+from theory import CLAIMS
+from theory.rationals import exact
+
+
+@callback(DIRECTION)
+def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
+    """out = sum_r weights[r] (I - alpha H_i(w_0)) ... (I - alpha H_i(w_{N-1})) grad f_i(w_N), i = picks[r].
+
+    w_0 = w and w_{j+1} = w_j - alpha grad f_i(w_j): Ji's estimator in the resampling case.
+    work: (N + 3, rows, d); options: (N,), where N = 0 gives the gradient of f.
+    """
+    steps, alpha = int(setting.options[0]), setting.alpha
+    tasks, spread, outer, product = oracle.tasks, oracle.spread, work[steps + 1], work[steps + 2]
+    tile(w, work[0])
+    for j in range(steps):
+        place = at(address, stage(INNER, j))
+        oracle.gradients(tasks, spread, work[j], picks, parameters, setting.D_in, place, work[j + 1])
+        step_back(work[j], alpha, work[j + 1])
+    oracle.gradients(tasks, spread, work[steps], picks, parameters, setting.D_o, at(address, OUTER), outer)
+    for j in range(steps - 1, -1, -1):
+        place = at(address, stage(HESSIAN, j))
+        oracle.products(tasks, spread, work[j], outer, picks, parameters, setting.D_h, place, product)
+        add(-alpha, product, outer)
+    weighted_sum(weights, outer, out)
+
+
+@callback(OBJECTIVE)
+def objective(tasks, law, setting, w, work):
+    """F_N(w) = E_i f_i(w_N)."""
+    steps = int(setting.options[0])
+    tile(w, work[0])
+    for j in range(steps):
+        tasks.gradients(work[j], law.everyone, tasks.table, tasks.shared, work[j + 1])
+        step_back(work[j], setting.alpha, work[j + 1])
+    values = np.empty(work[0].shape[:-1])
+    tasks.values(work[steps], law.everyone, tasks.table, tasks.shared, values)
+    return mean(law.probabilities, values)
+
+
+def options(asked: Mapping, case: Case) -> Options:
+    """Understand inner_steps, 2 by default.
+
+    Raises:
+        ValueError: another option, or no whole number of at least 1.
+    """
+    known(asked, "inner_steps")
+    steps = whole(asked, "inner_steps", 2)
+    return Options({"inner_steps": steps}, slots=steps + 3, direction=(steps,), objective=(steps,))
+
+
+def smoothness(which: str, case: Case, options: Options) -> tuple[float, float]:
+    """L_w = (1 + a)^{2N} L + C_L E||g_i||, Ji Proposition 1."""
+    L, steps = exact(case.family.constants.L), options.shown["inner_steps"]
+    found = CLAIMS["multi-step-smoothness"].constants(which, a=exact(case.alpha) * L, N=steps)
+    return float(found["cL"] * L), float(found["cg"] * exact(case.family.constants.rho) / L)
+
+
+METHOD = Method(
+    direction=direction,
+    gradient=direction,
+    objective=objective,
+    options=options,
+    source="Ji, Yang and Liang (2022), Corollary 6",
+    step_factor=100,
+    smoothness=smoothness,
+)
