@@ -1,6 +1,6 @@
 """Small loops over blocks of rows that methods, noises, step rules and the engines share; sums run in one fixed order.
 
-Each comes twice: as the loop that Numba compiles into the kernels of one replicate, and as the array form that stands
+The rows of a block are those of one replicate after the other, its lanes, as many for each. Each comes twice: as the loop that Numba compiles, and as the array form that stands
 for it where all replicates are one axis in front. Kernels that work through these alone run both ways as they stand.
 """
 
@@ -68,25 +68,28 @@ def _(numerators, denominators, out):
 
 
 @inlined
-def mean(weights, numbers):
-    """sum_r weights[r] numbers[r], from the first to the last."""
-    total = 0.0
-    for r in range(weights.size):
-        total += weights[r] * numbers[r]
-    return total
+def means(weights, numbers, out):
+    """out[l] = sum_r weights[r] numbers[r] over the rows of lane l, from the first to the last."""
+    for l in range(out.size):
+        total = 0.0
+        for r in range(weights.size):
+            total += weights[r] * numbers[l * weights.size + r]
+        out[l] = total
 
 
-@array_form(mean)
-def _(weights, numbers):
-    return (weights * numbers).sum(axis=-1)
+@array_form(means)
+def _(weights, numbers, out):
+    out[...] = (weights * numbers).sum(axis=-1)
 
 
 @inlined
 def tile(w, block):
-    """Every row of the block becomes w."""
-    for r in range(block.shape[0]):
-        for j in range(w.size):
-            block[r, j] = w[j]
+    """Every row of the block becomes its lane's row of w."""
+    rows = block.shape[0] // w.shape[0]
+    for l in range(w.shape[0]):
+        for r in range(l * rows, (l + 1) * rows):
+            for j in range(w.shape[1]):
+                block[r, j] = w[l, j]
 
 
 @array_form(tile)
@@ -164,14 +167,15 @@ def _(table, picks, parameters):
 
 @inlined
 def weighted_sum(weights, rows, out):
-    """out = sum_r weights[r] rows[r], from the first row to the last."""
-    for j in range(out.size):
-        out[j] = 0.0
-    for r in range(weights.size):
-        for j in range(out.size):
-            out[j] += weights[r] * rows[r, j]
+    """out[l] += sum_r weights[r] rows[r] over the rows of lane l, from the first row to the last."""
+    for l in range(out.shape[0]):
+        total = out[l]
+        for r in range(weights.size):
+            weight, row = weights[r], rows[l * weights.size + r]
+            for j in range(total.size):
+                total[j] += weight * row[j]
 
 
 @array_form(weighted_sum)
 def _(weights, rows, out):
-    out[...] = (weights[:, None] * rows).sum(axis=-2)
+    out += (weights[:, None] * rows).sum(axis=-2)

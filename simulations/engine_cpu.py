@@ -1,7 +1,9 @@
 """The Numba engine: one algorithm over many replicates, each a function of its noise addresses alone.
 
-Replicates are split over a thread pool and nothing is summed across them here, so results are the same bits for any
-number of threads and any chunking of the iterations.
+Replicates go through the kernels in blocks: several at once where d is small, a few rows of a batch at a time where it is
+large, so that a block fills vector registers and stays in the nearest caches. They are split over a thread pool and
+nothing is summed across them here, so results are the same bits for any number of threads, any blocks and any chunking
+of the iterations.
 """
 
 from __future__ import annotations
@@ -12,58 +14,116 @@ from itertools import pairwise
 import numpy as np
 
 from simulations.blocks import gather, norm
-from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, types
-from simulations.philox import TASK, draw_tasks
+from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, inlined, types
+from simulations.philox import TASK, draw_tasks, spanning
+
+BLOCK = 4096
+MOST_LANES = 64
+
+
+def blocks(rows: int, d: int) -> tuple[int, int]:
+    """Replicates in a block, and rows of one batch in a block, for batches of up to these many rows.
+
+    Cut batches have an even number of rows a block, so that pairs of normals are not cut.
+    """
+    lanes = min(max(BLOCK // (rows * d), 1), MOST_LANES)
+    return lanes, rows if rows * d <= 2 * BLOCK else max(2 * (BLOCK // (2 * d)), 2)
+
+
+@inlined
+def _room(plan, rows, lanes):
+    """Parameters and scratch for a block of `rows` rows of each lane."""
+    parameters, _, d = plan.oracle.tasks.table.shape
+    return np.empty((parameters, lanes * rows, d)), np.empty((plan.slots, lanes * rows, d))
+
+
+@inlined
+def _direction(kernel, plan, setting, w, picks, weights, address, room, rest, out):
+    """The update direction of every lane, as many rows of the batch at a time as there is room for."""
+    lanes, rows = w.shape[0], weights.size
+    most = room[0].shape[1] // lanes
+    out[:] = 0.0
+    for first in range(0, rows, most):
+        stop = min(first + most, rows)
+        parameters, work = room if stop - first == most else rest
+        picked = picks[lanes * first : lanes * stop]
+        gather(plan.oracle.tasks.table, picked, parameters)
+        place = spanning(address, lanes, first)
+        kernel(plan.oracle, setting, w, picked, parameters, weights[first:stop], place, work, out)
 
 
 @compiled(types.void(PLAN, VECTOR, COUNT, COUNT, COUNT, MATRIX, PICKS, MATRIX, MATRIX, MATRIX))
 def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives, steps):
     """Iterations start, start + 1, ... (one for each scheduled step) of replicates first, ..., stop - 1, in place."""
-    (parameters, tasks, d), B_step = plan.oracle.tasks.table.shape, plan.rule.B_step
-    everyone, probabilities, table = plan.law.everyone, plan.law.probabilities, plan.oracle.tasks.table
-    picks, step_picks = np.empty(plan.B, np.int64), np.empty(B_step, np.int64)
-    picked, step_picked = np.empty((parameters, plan.B, d)), np.empty((parameters, B_step, d))
-    shares = np.full(plan.B, 1.0 / max(plan.B, 1))
-    work = np.empty((plan.slots, plan.B if plan.B > 0 else tasks, d))
-    exact_work = np.empty((plan.slots, tasks, d))
-    step_work = np.empty((2, B_step if B_step > 0 else tasks, d))
-    gradient, update = np.empty(d), np.empty(d)
-    for r in range(first, stop):
-        point = w[r]
+    (parameters, tasks, d), B_step, B = plan.oracle.tasks.table.shape, plan.rule.B_step, plan.B
+    table, law = plan.oracle.tasks.table, plan.law
+    shares, rows = np.full(B, 1.0 / max(B, 1)), B if B > 0 else tasks
+    step_rows = B_step if B_step > 0 else tasks
+    lanes = 0
+    for r in range(first, stop, plan.lanes):
+        if lanes != min(plan.lanes, stop - r):
+            lanes = min(plan.lanes, stop - r)
+            most, exact_most = min(plan.tile, rows), min(plan.tile, tasks)
+            room, exact_room = _room(plan, most, lanes), _room(plan, exact_most, lanes)
+            rest, exact_rest = _room(plan, rows % most, lanes), _room(plan, tasks % exact_most, lanes)
+            picks, step_picks = np.empty(lanes * B, np.int64), np.empty(lanes * step_rows, np.int64)
+            everyone = np.empty(lanes * tasks, np.int64)
+            for e in range(everyone.size):
+                everyone[e] = e % tasks
+            whole = np.empty((parameters, lanes * tasks, d))
+            gather(table, everyone, whole)
+            whole_work = np.empty((plan.slots, lanes * tasks, d))
+            step_table, step_work = np.empty((parameters, lanes * step_rows, d)), np.empty((2, lanes * step_rows, d))
+            if B_step == 0:
+                step_picks[:] = everyone
+                step_table[:] = whole
+            gradient, update = np.empty((lanes, d)), np.empty((lanes, d))
+            objective, step = np.empty(lanes), np.empty(lanes)
+        points, out_of_sight = w[r : r + lanes], diverged[r : r + lanes]
         for offset in range(scheduled.size):
-            if diverged[r] >= 0:
+            if out_of_sight.min() >= 0:
                 break
             k = start + offset
-            address = Address(plan.seed, np.uint64(r), np.uint64(k), TASK)
+            address = spanning(Address(plan.seed, np.uint64(r), np.uint64(k), TASK), lanes, 0)
             noted = k % plan.record_every == 0
             if plan.reuse or noted or k % plan.norm_every == 0:
-                plan.gradient(
-                    plan.oracle, plan.exact, point, everyone, table, probabilities, address, exact_work, gradient
-                )
-                norms[offset, r] = norm(gradient)
-                if not np.isfinite(norms[offset, r]):
-                    diverged[r] = k
-                    break
+                _direction(
+                    plan.gradient, plan, plan.exact, points, everyone, law.probabilities, address,
+                    exact_room, exact_rest, gradient,
+                )  # fmt: skip
+                for l in range(lanes):
+                    length = norm(gradient[l])
+                    if out_of_sight[l] < 0:
+                        norms[offset, r + l] = length
+                        if not np.isfinite(length):
+                            out_of_sight[l] = k
             if noted:
-                objectives[offset, r] = plan.objective(plan.oracle.tasks, plan.law, plan.exact, point, exact_work)
+                plan.objective(plan.oracle.tasks, law, plan.exact, points, everyone, whole, whole_work, objective)
+                for l in range(lanes):
+                    if out_of_sight[l] < 0:
+                        objectives[offset, r + l] = objective[l]
             if k == plan.last:
                 continue
             if plan.reuse:
                 update[:] = gradient
-            elif plan.B == 0:
-                plan.direction(plan.oracle, plan.setting, point, everyone, table, probabilities, address, work, update)
+            elif B == 0:
+                _direction(
+                    plan.direction, plan, plan.setting, points, everyone, law.probabilities, address,
+                    room, rest, update,
+                )  # fmt: skip
             else:
-                draw_tasks(plan.law, address, picks)
-                gather(table, picks, picked)
-                plan.direction(plan.oracle, plan.setting, point, picks, picked, shares, address, work, update)
-            step = plan.step(
-                plan.oracle, plan.rule, plan.law, point, scheduled[offset], address, step_work, step_picks, step_picked
+                draw_tasks(law, address, picks)
+                _direction(plan.direction, plan, plan.setting, points, picks, shares, address, room, rest, update)
+            plan.step(
+                plan.oracle, plan.rule, law, points, scheduled[offset], address, step_work, step_picks, step_table, step
             )
-            steps[offset, r] = step
-            for j in range(d):
-                point[j] -= step * update[j]
-            if not np.isfinite(norm(point)):
-                diverged[r] = k + 1
+            for l in range(lanes):
+                if out_of_sight[l] < 0:
+                    steps[offset, r + l] = step[l]
+                    for j in range(d):
+                        points[l, j] -= step[l] * update[l, j]
+                    if not np.isfinite(norm(points[l])):
+                        out_of_sight[l] = k + 1
 
 
 def advance(

@@ -150,6 +150,7 @@ class Experiment:
         kernel, base, slope = self._step_rule()
         samples = (_samples(D) for D in (self.D_in, self.D_o, self.D_h))
         same = method.direction is method.gradient and options.direction == options.objective
+        lanes, tile = engine_cpu.blocks(max(self.family.size, self.B or 0, self.B_step or 0), self.family.dim)
         return Plan(
             direction=method.direction,
             gradient=method.gradient,
@@ -161,6 +162,8 @@ class Experiment:
             exact=Setting(alpha, *(math.inf,) * 3, np.array(options.objective, dtype=float)),
             rule=StepRule(base, slope, self.B_step or 0, _samples(self.D_step)),
             slots=options.slots,
+            lanes=lanes,
+            tile=tile,
             B=self.B or 0,
             reuse=int(same and self.full_batch),
             last=self.iterations,

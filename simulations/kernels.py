@@ -223,7 +223,7 @@ class Setting(NamedTuple):
 
 
 SETTING = types.NamedTuple([REAL, REAL, REAL, REAL, VECTOR], Setting)
-DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, TABLE, VECTOR, ADDRESS, TABLE, VECTOR)
+DIRECTION = types.void(ORACLE, SETTING, MATRIX, PICKS, TABLE, VECTOR, ADDRESS, TABLE, MATRIX)
 
 
 class StepRule(NamedTuple):
@@ -250,8 +250,8 @@ class Law(NamedTuple):
 
 
 LAW = types.NamedTuple([VECTOR, VECTOR, PICKS], Law)
-STEP = REAL(ORACLE, STEP_RULE, LAW, VECTOR, REAL, ADDRESS, TABLE, PICKS, TABLE)
-OBJECTIVE = REAL(TASKS, LAW, SETTING, VECTOR, TABLE)
+STEP = types.void(ORACLE, STEP_RULE, LAW, MATRIX, REAL, ADDRESS, TABLE, PICKS, TABLE, VECTOR)
+OBJECTIVE = types.void(TASKS, LAW, SETTING, MATRIX, PICKS, TABLE, TABLE, VECTOR)
 
 
 class Plan(NamedTuple):
@@ -259,7 +259,8 @@ class Plan(NamedTuple):
 
     direction: the sampled update direction, with `setting`; gradient: that of the objective F, by enumeration;
     objective: F; both with `exact`, whose oracles are exact.
-    slots: blocks of scratch the kernels ask for. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and
+    slots: blocks of scratch the kernels ask for. lanes: replicates in a block; tile: rows of a batch in a block, all of
+    them where there are lanes. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and
     gradient are one and the same number.
     last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
     F and the step are noted.
@@ -275,6 +276,8 @@ class Plan(NamedTuple):
     exact: object
     rule: object
     slots: int
+    lanes: int
+    tile: int
     B: int
     reuse: int
     last: int
@@ -287,7 +290,7 @@ PLAN = types.NamedTuple(
     [
         *(types.FunctionType(signature) for signature in (DIRECTION, DIRECTION, OBJECTIVE, STEP)),
         *(ORACLE, LAW, SETTING, SETTING, STEP_RULE),
-        *(COUNT,) * 6,
+        *(COUNT,) * 8,
         WORD,
     ],
     Plan,

@@ -2,6 +2,9 @@
 
 Source: Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011). The key is the seed. One
 counter gives two numbers: those of a block stand at the pairs (0, 1), (2, 3), ... of its elements.
+
+A block may hold several replicates one after the other, its lanes, and only some of the rows of a batch: the halves of
+an address that the generator does not read say which (`spanning`). Numbers do not depend on how a batch is cut.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, array_form, float_of, inlined
+from simulations.kernels import Address, array_form, bits_of, float_of, inlined
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
@@ -18,6 +21,7 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _0, _1, _2, _12, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 32))
 _ONE = np.uint64(0x3FF0000000000000)
+_SHIFT, _SHIFTER, _52_BITS = np.uint64(0x4330000000000000), 2.0**52, np.uint64(0x000FFFFFFFFFFFFF)
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
@@ -85,17 +89,62 @@ def normal_pair(index, address):
 
 
 @inlined
+def spanning(address, lanes, first):
+    """The same address for a block of these many replicates, beginning with this row of their batches.
+
+    The numbers of the rows before must be even.
+    """
+    replicate = (address.replicate & _MASK) | (np.uint64(lanes - 1) << _32)
+    return Address(address.seed, replicate, (address.iteration & _MASK) | (np.uint64(first) << _32), address.role)
+
+
+@inlined
+def lanes_of(address):
+    """How many replicates a block at this address holds."""
+    return (address.replicate >> _32) + _1
+
+
+@inlined
+def of_lane(address, q, share):
+    """The address of pair q of a block, and its index, where every lane has `share` pairs: by arithmetic on floats,
+    which vectorises, exact because q + 1/2 is never near a multiple of `share`."""
+    lane = np.floor((float_of(q | _SHIFT) - _SHIFTER + 0.5) / share)
+    lane = bits_of(lane + _SHIFTER) & _52_BITS
+    replicate = address.replicate + lane
+    return Address(address.seed, replicate, address.iteration, address.role), q - lane * np.uint64(share)
+
+
+@inlined
 def add_normals(block, scale, address):
     """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
-    flat = block.ravel()
-    pairs = np.uint64(flat.size) // _2
-    for index in range(pairs):
-        first, second = normal_pair(np.uint64(index), address)
-        flat[_2 * index] += scale * first
-        flat[_2 * index + _1] += scale * second
-    if _2 * pairs < flat.size:
-        first, second = normal_pair(pairs, address)
-        flat[_2 * pairs] += scale * first
+    flat, lanes = block.ravel(), lanes_of(address)
+    size = np.uint64(flat.size) // lanes
+    pairs = size // _2
+    skipped = (address.iteration >> _32) * (size // (np.uint64(block.shape[0]) // lanes)) // _2
+    if lanes == _1:
+        for index in range(pairs):
+            first, second = normal_pair(skipped + index, address)
+            flat[_2 * index] += scale * first
+            flat[_2 * index + _1] += scale * second
+    elif _2 * pairs == size:
+        share = float(pairs)
+        for q in range(lanes * pairs):
+            place, index = of_lane(address, q, share)
+            first, second = normal_pair(index, place)
+            flat[_2 * q] += scale * first
+            flat[_2 * q + _1] += scale * second
+    else:
+        for lane in range(lanes):
+            place = Address(address.seed, address.replicate + lane, address.iteration, address.role)
+            for index in range(pairs):
+                first, second = normal_pair(index, place)
+                flat[lane * size + _2 * index] += scale * first
+                flat[lane * size + _2 * index + _1] += scale * second
+    if _2 * pairs < size:
+        for lane in range(lanes):
+            place = Address(address.seed, address.replicate + lane, address.iteration, address.role)
+            first, second = normal_pair(skipped + pairs, place)
+            flat[lane * size + _2 * pairs] += scale * first
 
 
 @array_form(add_normals)
@@ -122,13 +171,18 @@ def stage(role, j):
 @inlined
 def draw_tasks(law, address, picks):
     """Independent task indices i ~ p: each the first whose running sum of probabilities is above a uniform."""
-    pairs = (np.uint64(picks.size) + _1) // _2
-    drawn = np.empty((pairs, 2))
-    for index in range(pairs):
-        drawn[index, 0], drawn[index, 1] = uniform_pair(np.uint64(index), address)
+    lanes = lanes_of(address)
+    size = np.uint64(picks.size) // lanes
+    pairs = (size + _1) // _2
+    drawn = np.empty((lanes * pairs, 2))
+    for q in range(lanes * pairs):
+        place, index = of_lane(address, q, float(pairs))
+        drawn[q, 0], drawn[q, 1] = uniform_pair(index, place)
     tasks = law.cumulative.size
-    for slot in range(picks.size):
-        u = drawn[slot // 2, slot % 2]
+    for slot in range(np.uint64(picks.size)):
+        lane = slot // size
+        place = slot - lane * size
+        u = drawn[lane * pairs + place // _2, place % _2]
         pick = int(u * tasks)
         while pick < tasks - 1 and law.cumulative[pick] <= u:
             pick += 1

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 
 from simulations import Experiment, engine_cpu, exact, experiment, families, run
+from simulations.blocks import add, step_back, tile, weighted_sum
 from simulations.kernels import DIRECTION, callback
 from simulations.methods import METHODS
 from simulations.philox import HESSIAN, INNER, OUTER, at
@@ -202,24 +203,18 @@ def _direction(outer_role, curvature):
 
     @callback(DIRECTION)
     def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-        rows, d = picks.size, w.size
-        here, inner, outer, product = work[0, :rows], work[1, :rows], work[2, :rows], work[3, :rows]
-        for r in range(rows):
-            here[r] = w
+        here, inner, outer, product = work[0], work[1], work[2], work[3]
+        tile(w, here)
         oracle.gradients(oracle.tasks, oracle.spread, here, picks, parameters, setting.D_in, at(address, INNER), inner)
-        for r in range(rows):
-            for j in range(d):
-                inner[r, j] = w[j] - setting.alpha * inner[r, j]
+        step_back(here, setting.alpha, inner)
         oracle.gradients(
             oracle.tasks, oracle.spread, inner, picks, parameters, setting.D_o, at(address, outer_role), outer
         )
         oracle.products(
             oracle.tasks, oracle.spread, here, outer, picks, parameters, setting.D_h, at(address, HESSIAN), product
         )
-        out[:] = 0.0
-        for r in range(rows):
-            for j in range(d):
-                out[j] += weights[r] * (outer[r, j] - curvature * setting.alpha * product[r, j])
+        add(-curvature * setting.alpha, product, outer)
+        weighted_sum(weights, outer, out)
 
     return direction
 

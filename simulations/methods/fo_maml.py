@@ -11,7 +11,7 @@ from simulations.philox import INNER, OUTER, at
 
 @callback(DIRECTION)
 def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] h_i, i = picks[r]: FMO G.1. It draws nothing with D_h. work: (3 or more, rows, d)."""
+    """out += sum_r weights[r] h_i, i = picks[r]: FMO G.1. It draws nothing with D_h. work: (3 or more, rows, d)."""
     here, inner, outer = work[0], work[1], work[2]
     tasks, spread = oracle.tasks, oracle.spread
     tile(w, here)

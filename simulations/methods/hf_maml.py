@@ -24,7 +24,7 @@ PUBLISHED_ZETA = 1 / 6
 
 @callback(DIRECTION)
 def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] (h_i - alpha d_i), d_i = (grad f_i(w + delta h_i) - grad f_i(w - delta h_i))/(2 delta).
+    """out += sum_r weights[r] (h_i - alpha d_i), d_i = (grad f_i(w + delta h_i) - grad f_i(w - delta h_i))/(2 delta).
 
     The two gradients of d_i share their D_h samples, so noise that does not depend on the point cancels. Where h_i = 0
     so is d_i. work: (6, rows, d); options: (zeta/(rho alpha),), the length of delta_i h_i.

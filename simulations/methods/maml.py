@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulations.blocks import add, mean, step_back, tile, weighted_sum
+from simulations.blocks import add, means, step_back, tile, weighted_sum
 from simulations.kernels import DIRECTION, OBJECTIVE, callback
 from simulations.method import Method, no_options, one_step_smoothness
 from simulations.philox import HESSIAN, INNER, OUTER, at
@@ -12,7 +12,7 @@ from simulations.philox import HESSIAN, INNER, OUTER, at
 
 @callback(DIRECTION)
 def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] (I - alpha H_i) h_i with i = picks[r], each factor from its own samples: (6).
+    """out += sum_r weights[r] (I - alpha H_i) h_i with i = picks[r], each factor from its own samples: (6).
 
     With exact oracles and every task weighted by its probability this is grad F: (5).
     work: (4, rows, d) scratch.
@@ -29,15 +29,15 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
 
 
 @callback(OBJECTIVE)
-def objective(tasks, law, setting, w, work):
-    """F(w) = E_i f_i(w - alpha grad f_i(w)): (1)."""
+def objective(tasks, law, setting, w, picks, parameters, work, out):
+    """out = F(w) = E_i f_i(w - alpha grad f_i(w)), all tasks in a row: (1)."""
     here, inner = work[0], work[1]
     tile(w, here)
-    tasks.gradients(here, law.everyone, tasks.table, tasks.shared, inner)
+    tasks.gradients(here, picks, parameters, tasks.shared, inner)
     step_back(here, setting.alpha, inner)
     values = np.empty(inner.shape[:-1])
-    tasks.values(inner, law.everyone, tasks.table, tasks.shared, values)
-    return mean(law.probabilities, values)
+    tasks.values(inner, picks, parameters, tasks.shared, values)
+    means(law.probabilities, values, out)
 
 
 METHOD = Method(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulations.blocks import add, mean, step_back, tile, weighted_sum
+from simulations.blocks import add, means, step_back, tile, weighted_sum
 from simulations.kernels import DIRECTION, OBJECTIVE, callback
 from simulations.method import Case, Method, Options, known, whole
 from simulations.philox import HESSIAN, INNER, OUTER, at, stage
@@ -19,7 +19,7 @@ from theory.rationals import exact
 
 @callback(DIRECTION)
 def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] (I - alpha H_i(w_0)) ... (I - alpha H_i(w_{N-1})) grad f_i(w_N), i = picks[r].
+    """out += sum_r weights[r] (I - alpha H_i(w_0)) ... (I - alpha H_i(w_{N-1})) grad f_i(w_N), i = picks[r].
 
     w_0 = w and w_{j+1} = w_j - alpha grad f_i(w_j): Ji's estimator in the resampling case.
     work: (N + 3, rows, d); options: (N,), where N = 0 gives the gradient of f.
@@ -40,16 +40,16 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
 
 
 @callback(OBJECTIVE)
-def objective(tasks, law, setting, w, work):
-    """F_N(w) = E_i f_i(w_N)."""
+def objective(tasks, law, setting, w, picks, parameters, work, out):
+    """out = F_N(w) = E_i f_i(w_N)."""
     steps = int(setting.options[0])
     tile(w, work[0])
     for j in range(steps):
-        tasks.gradients(work[j], law.everyone, tasks.table, tasks.shared, work[j + 1])
+        tasks.gradients(work[j], picks, parameters, tasks.shared, work[j + 1])
         step_back(work[j], setting.alpha, work[j + 1])
     values = np.empty(work[0].shape[:-1])
-    tasks.values(work[steps], law.everyone, tasks.table, tasks.shared, values)
-    return mean(law.probabilities, values)
+    tasks.values(work[steps], picks, parameters, tasks.shared, values)
+    means(law.probabilities, values, out)
 
 
 def options(asked: Mapping, case: Case) -> Options:

@@ -18,7 +18,7 @@ from simulations.philox import INNER, at, stage
 
 @callback(DIRECTION)
 def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] sum_{j<k} grad f_i(w_j), i = picks[r], w_{j+1} = w_j - alpha grad f_i(w_j), w_0 = w.
+    """out += sum_r weights[r] sum_{j<k} grad f_i(w_j), i = picks[r], w_{j+1} = w_j - alpha grad f_i(w_j), w_0 = w.
 
     Each gradient has D_in fresh samples; D_o and D_h play no part. work: (3, rows, d); options: (k,).
     """
