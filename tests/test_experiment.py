@@ -1,5 +1,6 @@
-"""Experiments: first passages, censoring, refusals, and the ramp's known answer."""
+"""Experiments: first passages, censoring, refusals, divergence, stop and resume, and the ramp's known answer."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from simulations import Experiment, exact, experiment, families, run
-from simulations.experiment import GUARD
+from simulations.experiment import GUARD, State
 
 NOISY = {"alpha": "1/6", "B": 4, "D_in": 2, "D_o": 2, "D_h": 2, "step": 0.3}
 QUIET = {"alpha": "1/6", "step": 0.2}
@@ -160,8 +161,91 @@ def test_the_resisting_ramp_takes_the_iterations_the_theory_predicts():
     assert round(1600 * (1 + alpha * eps) / eps**2 / T, 2) == 34.75
 
 
+TABLES = ("first_passage", "mean_passage", "replicates")
+
+
+@pytest.mark.parametrize("method", ["maml", "imaml"])
+@pytest.mark.parametrize("stops", [(1, 2, 3), (17,), (40, 41), (60, 100)])
+def test_a_run_goes_on_from_its_saved_state_bit_for_bit(tmp_path, method, stops):
+    """Stopped before any iteration, written to a file, read and resumed: same tables, same rows, same final point."""
+    asked = Experiment(_family(), **NOISY, method=method, iterations=60, replicates=3, eps=(2.0, 0.3), record_every=7)
+    whole, state, parts = run(asked), None, []
+    for stop in (*stops, None):
+        parts.append(run(asked, state=state, stop=stop))
+        parts[-1].state.save(tmp_path / "state")
+        state = State.load(tmp_path / "state")
+        assert state.iteration == min(stop or 61, 61)
+    assert parts[0].replicates["stop_reason"].eq("stopped" if stops[0] < 61 else "iterations").all()
+    for name in TABLES:
+        assert_frame_equal(getattr(parts[-1], name), getattr(whole, name), check_exact=True)
+    for name, order in (("frame", ["replicate", "iteration"]), ("mean", "iteration")):
+        joined = pd.concat([getattr(part, name) for part in parts]).sort_values(order, ignore_index=True)
+        assert_frame_equal(joined, getattr(whole, name), check_exact=True, check_dtype=False)
+    np.testing.assert_array_equal(parts[-1].state.points, whole.state.points)
+    assert (tmp_path / "state").stat().st_size < 5000
+
+
+def test_a_state_serves_its_own_experiment_alone(tmp_path):
+    """Any change of what a run depends on is refused; threads and the engine are not among it."""
+    asked = Experiment(_family(), **NOISY, iterations=9)
+    state = run(asked, stop=3).state
+    changes = [{"seed": 1}, {"alpha": "1/7"}, {"B": 5}, {"method": "fo_maml"}, {"step": 0.31}, {"iterations": 10}]
+    changes += [{"family": _family().started_at(np.zeros(2))}, {"record_every": 2}, {"eps": (0.5,)}, {"D_h": 3}]
+    for change in changes:
+        with pytest.raises(ValueError, match="the state belongs to another experiment"):
+            run(dataclasses.replace(asked, **change), state=state)
+    (tmp_path / "other").write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="other holds no state of a run"):
+        State.load(tmp_path / "other")
+
+
+def test_divergence_is_a_result():
+    """A step that is far too long ends in stop_reason "diverged", censored T and infinite rows; nothing is NaN but the
+    steps that were not taken."""
+    result = run(Experiment(_family(), **{**NOISY, "step": 1e200}, iterations=30, replicates=3, eps=(1e-3,)))
+    replicates = result.replicates
+    assert (replicates["stop_reason"] == "diverged").all() and replicates["iteration"].between(1, 29).all()
+    assert result.first_passage["censored"].all() and result.mean_passage["censored"].all()
+    late = result.frame["iteration"] >= replicates["iteration"].max()
+    assert np.isposinf(result.frame.loc[late, ["grad_norm", "objective"]]).all(axis=None)
+    assert result.frame[["grad_norm", "objective"]].notna().all(axis=None)
+    assert np.isposinf(result.mean["grad_norm"].iloc[-1]) and np.isposinf(replicates["mean_square"]).all()
+
+
+@pytest.mark.parametrize("until_passage", [False, True])
+@pytest.mark.parametrize("longest", [1, 4, 65_536])
+def test_one_lost_replicate_spoils_the_mean_and_no_other(monkeypatch, longest, until_passage):
+    """The others are what they would have been, and the mean over all is infinite from then on."""
+    wanted = {"iterations": 120, "replicates": 4, "eps": (1.0, 0.4), "until_passage": until_passage}
+    asked = Experiment(_family(), **NOISY, **wanted)
+    monkeypatch.setattr(experiment, "_LONGEST_CHUNK", longest)
+    sound, state = run(asked), run(asked, stop=5).state
+    points = state.points.copy()
+    points[2] = math.nan
+    lost = run(asked, state=dataclasses.replace(state, points=points))
+    others = lost.first_passage["replicate"] != 2
+    assert_frame_equal(lost.first_passage[others], sound.first_passage[others], check_exact=True)
+    assert lost.first_passage.loc[~others, "T"].isna().all()
+    reasons = lost.replicates.set_index("replicate")["stop_reason"].to_dict()
+    assert reasons.pop(2) == "diverged" and set(reasons.values()) == {"passed" if until_passage else "iterations"}
+    assert lost.replicates["iteration"][2] == 5
+    assert np.isposinf(lost.mean.loc[lost.mean["iteration"] >= 5, ["grad_norm", "standard_error"]]).all(axis=None)
+    assert lost.mean["iteration"].min() == 5 and lost.mean_passage["censored"].all()
+    last = sound.first_passage.loc[others, "T"].max() if until_passage else 120
+    assert lost.frame["iteration"].max() == last
+
+
+def test_replicates_are_summed_up():
+    """The least ||grad F|| and the mean of its squares, from all rows."""
+    result = run(Experiment(_family(), **NOISY, iterations=50, replicates=3, eps=(1e-9,)))
+    curves = _curves(result)
+    np.testing.assert_array_equal(result.replicates["smallest"], curves.min(axis=0))
+    np.testing.assert_allclose(result.replicates["mean_square"], (curves**2).mean(axis=0), rtol=1e-14)
+    assert result.replicates["iteration"].tolist() == [50] * 3
+
+
 REFUSALS = {
-    "method": ({"method": "sgd"}, "method must be one of fo_maml, hf_maml, imaml, maml, multi_step, reptile, got 'sgd'"),
+    "method": ({"method": "sgd"}, "method must be one of fo_maml, .*, got 'sgd'"),
     "engine": ({"engine": "gpu"}, "engine must be one of cpu"),
     "alpha negative": ({"alpha": "-1/6"}, "alpha must be finite and not negative, got -1/6"),
     "alpha infinite": ({"alpha": math.inf}, "alpha must be finite"),
