@@ -15,19 +15,17 @@ import numpy as np
 
 from simulations.blocks import gather, norm
 from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, inlined, types
-from simulations.philox import TASK, draw_tasks, spanning
+from simulations.noise import deviation
+from simulations.philox import OUTER, TASK, add_normals, at, draw_tasks, spanning
 
-BLOCK = 4096
+BLOCK = 2048
 MOST_LANES = 64
 
 
 def blocks(rows: int, d: int) -> tuple[int, int]:
-    """Replicates in a block, and rows of one batch in a block, for batches of up to these many rows.
-
-    Cut batches have an even number of rows a block, so that pairs of normals are not cut.
-    """
+    """Replicates in a block, and rows of one batch in a block, for batches of up to these many rows."""
     lanes = min(max(BLOCK // (rows * d), 1), MOST_LANES)
-    return lanes, rows if rows * d <= 2 * BLOCK else max(2 * (BLOCK // (2 * d)), 2)
+    return lanes, rows if lanes > 1 else max(BLOCK // d, 1)
 
 
 @inlined
@@ -38,18 +36,31 @@ def _room(plan, rows, lanes):
 
 
 @inlined
-def _direction(kernel, plan, setting, w, picks, weights, address, room, rest, out):
-    """The update direction of every lane, as many rows of the batch at a time as there is room for."""
+def _direction(merge, kernel, plan, setting, w, picks, weights, address, room, rest, out, squares):
+    """The update direction of every lane, as many rows of the batch at a time as there is room for.
+
+    Where draws are merged, one normal vector takes the place of the outer noise of all rows.
+    """
     lanes, rows = w.shape[0], weights.size
     most = room[0].shape[1] // lanes
     out[:] = 0.0
+    squares[:] = 0.0
     for first in range(0, rows, most):
         stop = min(first + most, rows)
         parameters, work = room if stop - first == most else rest
         picked = picks[lanes * first : lanes * stop]
         gather(plan.oracle.tasks.table, picked, parameters)
         place = spanning(address, lanes, first)
-        kernel(plan.oracle, setting, w, picked, parameters, weights[first:stop], place, work, out)
+        if merge:
+            plan.merged(plan.oracle, setting, w, picked, parameters, weights[first:stop], place, work, out, squares)
+        else:
+            kernel(plan.oracle, setting, w, picked, parameters, weights[first:stop], place, work, out)
+    if merge:
+        s, noise = deviation(plan.oracle.spread, w.shape[1], setting.D_o), np.zeros(w.shape)
+        add_normals(noise, s, at(address, OUTER))
+        for l in range(lanes):
+            for j in range(w.shape[1]):
+                out[l, j] += np.sqrt(squares[l, j]) * noise[l, j]
 
 
 @compiled(types.void(PLAN, VECTOR, COUNT, COUNT, COUNT, MATRIX, PICKS, MATRIX, MATRIX, MATRIX))
@@ -77,7 +88,7 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
             if B_step == 0:
                 step_picks[:] = everyone
                 step_table[:] = whole
-            gradient, update = np.empty((lanes, d)), np.empty((lanes, d))
+            gradient, update, squares = np.empty((lanes, d)), np.empty((lanes, d)), np.empty((lanes, d))
             objective, step = np.empty(lanes), np.empty(lanes)
         points, out_of_sight = w[r : r + lanes], diverged[r : r + lanes]
         for offset in range(scheduled.size):
@@ -88,8 +99,8 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
             noted = k % plan.record_every == 0
             if plan.reuse or noted or k % plan.norm_every == 0:
                 _direction(
-                    plan.gradient, plan, plan.exact, points, everyone, law.probabilities, address,
-                    exact_room, exact_rest, gradient,
+                    0, plan.gradient, plan, plan.exact, points, everyone, law.probabilities, address,
+                    exact_room, exact_rest, gradient, squares,
                 )  # fmt: skip
                 for l in range(lanes):
                     length = norm(gradient[l])
@@ -108,12 +119,15 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
                 update[:] = gradient
             elif B == 0:
                 _direction(
-                    plan.direction, plan, plan.setting, points, everyone, law.probabilities, address,
-                    room, rest, update,
+                    plan.merge, plan.direction, plan, plan.setting, points, everyone, law.probabilities, address,
+                    room, rest, update, squares,
                 )  # fmt: skip
             else:
                 draw_tasks(law, address, picks)
-                _direction(plan.direction, plan, plan.setting, points, picks, shares, address, room, rest, update)
+                _direction(
+                    plan.merge, plan.direction, plan, plan.setting, points, picks, shares, address,
+                    room, rest, update, squares,
+                )  # fmt: skip
             plan.step(
                 plan.oracle, plan.rule, law, points, scheduled[offset], address, step_work, step_picks, step_table, step
             )

@@ -15,8 +15,9 @@ import numpy as np
 from simulations import engine_cpu, steps
 from simulations.family import Family, positive_integer, real
 from simulations.kernels import Plan, Setting, StepRule
-from simulations.method import Case, Options
+from simulations.method import Case, Method, Options
 from simulations.methods import METHODS
+from simulations.noise import gaussian_gradients, isotropic_products
 from simulations.results import GUARD, Log, Result, State
 from theory.rationals import Number, exact
 
@@ -25,6 +26,7 @@ __all__ = ["GUARD", "Experiment", "Result", "State", "run"]
 _CHUNK_WORK = 30_000_000
 _LONGEST_CHUNK = 65_536
 _ADDRESSES = 2**32
+_LONG = 32
 
 Step = str | float | Callable[[int], float]
 
@@ -52,6 +54,9 @@ class Experiment:
         until_passage: stop once every replicate, and the guarded mean over replicates, is below the smallest eps.
         record_every: distance of the rows of `Result.frame`.
         seed: key of all noise.
+        draws: "all", one normal a task, coordinate and role, or "merged", fewer and the same in law: the outer noise of
+            a batch is one normal vector, the norm of a sampled gradient of the step rule two numbers. It needs
+            a separable family with normal gradient noise and a method that is linear in the outer gradients.
         engine: "cpu" (Numba), or arrays with all replicates as one axis: "numpy", or "cupy" on a GPU.
 
     Raises:
@@ -75,6 +80,7 @@ class Experiment:
     record_every: int = 1
     seed: int = 0
     engine: str = "cpu"
+    draws: str = "all"
     method_options: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,7 +113,11 @@ class Experiment:
             raise ValueError(f"step must be one of {', '.join(STEPS)}, a number or a function, got {self.step!r}")
         if number and not 0 < self.step < math.inf:
             raise ValueError(f"step must be positive, got {self.step}")
+        if self.draws not in DRAWS:
+            raise ValueError(f"draws must be one of {', '.join(DRAWS)}, got {self.draws!r}")
         method = METHODS[self.method]
+        if self.draws == "merged":
+            _refuse_merging(method, self)
         if isinstance(self.step, str) and (method.step_factor if self.step != "sharp" else method.smoothness) is None:
             raise ValueError(f"{self.method} has no {self.step!r} step: give a number or a function")
         self.options  # noqa: B018 refuses options its method does not understand
@@ -153,6 +163,7 @@ class Experiment:
         lanes, tile = engine_cpu.blocks(max(self.family.size, self.B or 0, self.B_step or 0), self.family.dim)
         return Plan(
             direction=method.direction,
+            merged=method.merged or METHODS["maml"].merged,
             gradient=method.gradient,
             objective=method.objective,
             step=kernel,
@@ -165,6 +176,7 @@ class Experiment:
             lanes=lanes,
             tile=tile,
             B=self.B or 0,
+            merge=int(self.draws == "merged"),
             reuse=int(same and self.full_batch),
             last=self.iterations,
             norm_every=1 if self.eps else self.record_every,
@@ -179,7 +191,10 @@ class Experiment:
         method, (which, sampled) = METHODS[self.method], STEPS[self.step]
         factor = method.step_factor if which == "published" else 1
         base, slope = method.smoothness(which, self.case, self.options)
-        return (steps.sampled if sampled and self.B_step else steps.exact), factor * base, factor * slope
+        kernel = steps.exact
+        if sampled and self.B_step:
+            kernel = steps.merged if self.draws == "merged" and self.family.dim >= _LONG else steps.sampled
+        return kernel, factor * base, factor * slope
 
 
 def run(
@@ -219,6 +234,21 @@ def run(
     return log.result()
 
 
+def _refuse_merging(method: Method, asked: Experiment) -> None:
+    """Refuse what merged draws are not exact for.
+
+    Raises:
+        ValueError: one sentence says what stands in the way.
+    """
+    oracle, family = asked.family.oracle, asked.family
+    if method.merged is None:
+        raise ValueError(f"draws must be 'all' for {asked.method}, which is not linear in the outer gradients")
+    if family.formula is None or (oracle.gradients, oracle.products) != (gaussian_gradients, isotropic_products):
+        raise ValueError(
+            f"draws must be 'all' for this {family.name} family: merging needs diagonal Hessians and normal noise"
+        )
+
+
 def _samples(asked: float | None) -> float:
     return math.inf if asked is None else float(asked)
 
@@ -237,4 +267,5 @@ def _cpu(family: Family, plan: Plan) -> Callable:
 
 
 ENGINES = {"cpu": _cpu}
+DRAWS = ("all", "merged")
 STEPS = {"published": ("published", True), "exact": ("published", False), "sharp": ("sharp", False)}

@@ -135,6 +135,17 @@ def float_of(typing_context, x):
     return types.float64(types.uint64), lambda _, builder, __, args: builder.bitcast(args[0], ir.DoubleType())
 
 
+@intrinsic
+def fused(typing_context, x, y, z):
+    """x y + z, rounded once: on every machine the same."""
+    return types.float64(*(types.float64,) * 3), lambda _, builder, __, args: builder.fma(*args)
+
+
+@array_form(fused)
+def _(x, y, z):
+    return x * y + z
+
+
 @array_form(bits_of)
 def _(x):
     return x.view(np.uint64)
@@ -224,6 +235,7 @@ class Setting(NamedTuple):
 
 SETTING = types.NamedTuple([REAL, REAL, REAL, REAL, VECTOR], Setting)
 DIRECTION = types.void(ORACLE, SETTING, MATRIX, PICKS, TABLE, VECTOR, ADDRESS, TABLE, MATRIX)
+MERGED = types.void(ORACLE, SETTING, MATRIX, PICKS, TABLE, VECTOR, ADDRESS, TABLE, MATRIX, MATRIX)
 
 
 class StepRule(NamedTuple):
@@ -260,13 +272,15 @@ class Plan(NamedTuple):
     direction: the sampled update direction, with `setting`; gradient: that of the objective F, by enumeration;
     objective: F; both with `exact`, whose oracles are exact.
     slots: blocks of scratch the kernels ask for. lanes: replicates in a block; tile: rows of a batch in a block, all of
-    them where there are lanes. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and
+    them where there are lanes. B: tasks in a batch, 0 for all of them. merge: 1 for
+    `merged`, the direction without outer noise and the squared weights of that noise, 0 for `direction`. reuse: 1 where direction and
     gradient are one and the same number.
     last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
     F and the step are noted.
     """
 
     direction: object
+    merged: object
     gradient: object
     objective: object
     step: object
@@ -279,6 +293,7 @@ class Plan(NamedTuple):
     lanes: int
     tile: int
     B: int
+    merge: int
     reuse: int
     last: int
     norm_every: int
@@ -288,9 +303,9 @@ class Plan(NamedTuple):
 
 PLAN = types.NamedTuple(
     [
-        *(types.FunctionType(signature) for signature in (DIRECTION, DIRECTION, OBJECTIVE, STEP)),
+        *(types.FunctionType(signature) for signature in (DIRECTION, MERGED, DIRECTION, OBJECTIVE, STEP)),
         *(ORACLE, LAW, SETTING, SETTING, STEP_RULE),
-        *(COUNT,) * 8,
+        *(COUNT,) * 9,
         WORD,
     ],
     Plan,

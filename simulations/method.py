@@ -48,6 +48,8 @@ class Method:
     options: (what the user asked by name, case) -> Options.
     source: where the method, and its published step if it has one, are published.
     step_factor: the published outer step is 1/(step_factor L~(w)); None where none is published.
+    merged: kernel of the direction with merged draws (MERGED), exact where Hessians and gradient noise have independent
+        coordinates; None where the outer noise does not enter linearly.
     smoothness: (which, case, options) -> (c, m) with L(w) = c + m E||grad f_i(w)||, the smoothness of the objective,
         "published" or "sharp"; None where no such form is known.
     """
@@ -59,6 +61,7 @@ class Method:
     source: str
     step_factor: int | None = None
     smoothness: Callable[[str, Case, Options], tuple[float, float]] | None = None
+    merged: object | None = None
 
 
 def no_options(slots: int) -> Callable[[Mapping, Case], Options]:

@@ -12,15 +12,21 @@ import math
 import numpy as np
 
 from simulations.blocks import shift_rows
-from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback
+from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback, inlined
 from simulations.philox import add_normals
+
+
+@inlined
+def deviation(spread, d, samples):
+    """Standard deviation of a coordinate of a mean gradient."""
+    return spread[0] / math.sqrt(d * samples)
 
 
 @callback(SAMPLED_GRADIENTS)
 def gaussian_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus normal noise; spread = (sigma_tilde, sigma_H)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
-    scale = spread[0] / math.sqrt(points.shape[-1] * samples)
+    scale = deviation(spread, points.shape[-1], samples)
     if scale > 0.0:
         add_normals(out, scale, address)
 

@@ -9,6 +9,8 @@ an address that the generator does not read say which (`spanning`). Numbers do n
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from simulations.elementary import log, turn
@@ -19,7 +21,7 @@ TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in rang
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_0, _1, _2, _12, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 32))
+_0, _1, _2, _12, _16, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 16, 32))
 _ONE = np.uint64(0x3FF0000000000000)
 _SHIFT, _SHIFTER, _52_BITS = np.uint64(0x4330000000000000), 2.0**52, np.uint64(0x000FFFFFFFFFFFFF)
 _BELOW_ONE = 1.0 - 2.0**-53
@@ -27,9 +29,10 @@ _BELOW_ONE = 1.0 - 2.0**-53
 
 @inlined
 def _round(x0, x1, x2, x3, k0, k1):
-    p0 = _M0 * x0
-    p1 = _M1 * x2
-    return (p1 >> _32) ^ x1 ^ k0, p1 & _MASK, (p0 >> _32) ^ x3 ^ k1, p0 & _MASK
+    """One round; only the low halves of words mean something, which saves masks where it vectorises."""
+    p0 = _M0 * (x0 & _MASK)
+    p1 = _M1 * (x2 & _MASK)
+    return (p1 >> _32) ^ x1 ^ k0, p1, (p0 >> _32) ^ x3 ^ k1, p0
 
 
 @inlined
@@ -44,7 +47,7 @@ def philox(index, iteration, replicate, role, seed):
     The ten rounds are written out because Numba keeps a loop over them rolled, which stops vectorisation.
     """
     k0, k1 = seed & _MASK, seed >> _32
-    x0, x1, x2, x3 = _round(index & _MASK, iteration & _MASK, replicate & _MASK, role & _MASK, k0, k1)
+    x0, x1, x2, x3 = _round(index, iteration, replicate, role, k0, k1)
     k0, k1 = _next(k0, _W0), _next(k1, _W1)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
     k0, k1 = _next(k0, _W0), _next(k1, _W1)
@@ -63,7 +66,7 @@ def philox(index, iteration, replicate, role, seed):
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
     k0, k1 = _next(k0, _W0), _next(k1, _W1)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
-    return (x0 << _32) | x1, (x2 << _32) | x3
+    return (x0 << _32) | (x1 & _MASK), (x2 << _32) | (x3 & _MASK)
 
 
 @inlined
@@ -90,10 +93,7 @@ def normal_pair(index, address):
 
 @inlined
 def spanning(address, lanes, first):
-    """The same address for a block of these many replicates, beginning with this row of their batches.
-
-    The numbers of the rows before must be even.
-    """
+    """The same address for a block of these many replicates, beginning with this row of their batches."""
     replicate = (address.replicate & _MASK) | (np.uint64(lanes - 1) << _32)
     return Address(address.seed, replicate, (address.iteration & _MASK) | (np.uint64(first) << _32), address.role)
 
@@ -115,36 +115,60 @@ def of_lane(address, q, share):
 
 
 @inlined
+def of_replicate(address, lane):
+    """The address of one of the replicates of a block."""
+    return Address(address.seed, address.replicate + lane, address.iteration, address.role)
+
+
+@inlined
+def along_and_aside(d, row, address):
+    """Of a standard normal vector of d >= 3 dimensions: a coordinate, and the square of the rest, chi^2 with d - 1.
+
+    Half of that is a gamma variable of shape (d - 1)/2 >= 1, by Marsaglia and Tsang (2000): attempts at the counters
+    row 2^16 + 1, 2, ...
+    """
+    index = np.uint64(row) << _16
+    z = normal_pair(index, address)[0]
+    shift = 0.5 * (d - 1) - 1.0 / 3.0
+    slope = 1.0 / math.sqrt(9.0 * shift)
+    while True:
+        index += _1
+        x = normal_pair(index, address)[0]
+        index += _1
+        u = uniform_pair(index, address)[0]
+        cube = (1.0 + slope * x) ** 3
+        if cube > 0.0 and log(u) < 0.5 * x * x + shift * (1.0 - cube + log(cube)):
+            return z, 2.0 * shift * cube
+
+
+@inlined
 def add_normals(block, scale, address):
     """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
     flat, lanes = block.ravel(), lanes_of(address)
     size = np.uint64(flat.size) // lanes
-    pairs = size // _2
-    skipped = (address.iteration >> _32) * (size // (np.uint64(block.shape[0]) // lanes)) // _2
-    if lanes == _1:
-        for index in range(pairs):
-            first, second = normal_pair(skipped + index, address)
-            flat[_2 * index] += scale * first
-            flat[_2 * index + _1] += scale * second
-    elif _2 * pairs == size:
+    skipped = (address.iteration >> _32) * (size // (np.uint64(block.shape[0]) // lanes))
+    odd = skipped & _1
+    before, pairs = (skipped + odd) // _2, (size - odd) // _2
+    if lanes > _1 and _2 * pairs == size:
         share = float(pairs)
         for q in range(lanes * pairs):
             place, index = of_lane(address, q, share)
             first, second = normal_pair(index, place)
             flat[_2 * q] += scale * first
             flat[_2 * q + _1] += scale * second
-    else:
-        for lane in range(lanes):
-            place = Address(address.seed, address.replicate + lane, address.iteration, address.role)
-            for index in range(pairs):
-                first, second = normal_pair(index, place)
-                flat[lane * size + _2 * index] += scale * first
-                flat[lane * size + _2 * index + _1] += scale * second
-    if _2 * pairs < size:
-        for lane in range(lanes):
-            place = Address(address.seed, address.replicate + lane, address.iteration, address.role)
-            first, second = normal_pair(skipped + pairs, place)
-            flat[lane * size + _2 * pairs] += scale * first
+        return
+    for lane in range(lanes):
+        place = of_replicate(address, lane)
+        mine = flat[lane * size : (lane + _1) * size]
+        if odd:
+            mine[0] += scale * normal_pair(before - _1, place)[1]
+        whole = mine[odd : odd + _2 * pairs]
+        for index in range(pairs):
+            first, second = normal_pair(before + index, place)
+            whole[_2 * index] += scale * first
+            whole[_2 * index + _1] += scale * second
+        if odd + _2 * pairs < size:
+            mine[odd + _2 * pairs] += scale * normal_pair(before + pairs, place)[0]
 
 
 @array_form(add_normals)

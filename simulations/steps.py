@@ -7,7 +7,8 @@ import numpy as np
 from simulations.blocks import gather, means, norms, tile
 from simulations.kernels import STEP, callback
 from simulations.philox import STEP as STEP_ROLE
-from simulations.philox import STEP_TASK, at, draw_tasks
+from simulations.noise import deviation
+from simulations.philox import STEP_TASK, along_and_aside, at, draw_tasks, of_replicate
 
 
 @callback(STEP)
@@ -23,6 +24,30 @@ def sampled(oracle, rule, law, w, scheduled, address, work, picks, parameters, o
     oracle.gradients(oracle.tasks, oracle.spread, here, picks, parameters, rule.D_step, at(address, STEP_ROLE), found)
     length = np.empty(found.shape[:-1])
     norms(found, length)
+    means(np.full(rule.B_step, 1.0 / rule.B_step), length, out)
+    out[:] = 1.0 / (rule.base + rule.slope * out)
+
+
+@callback(STEP)
+def merged(oracle, rule, law, w, scheduled, address, work, picks, parameters, out):
+    """`sampled` with two numbers a task in the place of d: ||m + s xi||^2 = (||m|| + s z)^2 + s^2 chi^2_{d-1}.
+
+    xi has no preferred direction: z is its part along m, and what is left is independent of z and has d - 1 dimensions.
+    d >= 3.
+    """
+    here, found = work[0], work[1]
+    draw_tasks(law, at(address, STEP_TASK), picks)
+    gather(oracle.tasks.table, picks, parameters)
+    tile(w, here)
+    oracle.tasks.gradients(here, picks, parameters, oracle.tasks.shared, found)
+    length = np.empty(found.shape[:-1])
+    norms(found, length)
+    d = w.shape[1]
+    s, rows, place = deviation(oracle.spread, d, rule.D_step), np.uint64(rule.B_step), at(address, STEP_ROLE)
+    for r in range(np.uint64(length.size)):
+        lane = r // rows
+        z, chi_square = along_and_aside(d, r - lane * rows, of_replicate(place, lane))
+        length[r] = np.sqrt((length[r] + s * z) ** 2 + s * s * chi_square)
     means(np.full(rule.B_step, 1.0 / rule.B_step), length, out)
     out[:] = 1.0 / (rule.base + rule.slope * out)
 

@@ -40,12 +40,11 @@ def curvature(u, shift, tilt, shared):
 
 @callback(VALUES)
 def values(points, picks, parameters, shared, out):
-    both = shared[0], shared[1]
+    both, each = (shared[0], shared[1]), np.empty(points.shape[1])
     for r in range(picks.size):
-        total = 0.0
-        for j in range(points.shape[1]):
-            total += value(points[r, j], parameters[0, r, j], parameters[1, r, j], both)
-        out[r] = total
+        for j in range(each.size):
+            each[j] = value(points[r, j], parameters[0, r, j], parameters[1, r, j], both)
+        out[r] = each.sum()
 
 
 @callback(GRADIENTS)

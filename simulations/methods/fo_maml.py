@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulations.blocks import step_back, tile, weighted_sum
-from simulations.kernels import DIRECTION, callback
+from simulations.blocks import step_back, tile, weighted_products, weighted_sum
+from simulations.kernels import DIRECTION, MERGED, callback
 from simulations.method import Method, no_options, one_step_smoothness
 from simulations.methods import maml
 from simulations.philox import INNER, OUTER, at
@@ -21,8 +21,22 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
     weighted_sum(weights, outer, out)
 
 
+@callback(MERGED)
+def merged(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+    """`direction` but for the outer noise, which enters linearly, and its squared weights."""
+    here, inner, outer = work[0], work[1], work[2]
+    tasks = oracle.tasks
+    tile(w, here)
+    oracle.gradients(tasks, oracle.spread, here, picks, parameters, setting.D_in, at(address, INNER), inner)
+    step_back(here, setting.alpha, inner)
+    tasks.gradients(inner, picks, parameters, tasks.shared, outer)
+    inner[:] = 1.0
+    weighted_products(weights, inner, outer, out, squares)
+
+
 METHOD = Method(
     direction=direction,
+    merged=merged,
     gradient=maml.direction,
     objective=maml.objective,
     options=no_options(slots=4),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulations.blocks import add, means, step_back, tile, weighted_sum
-from simulations.kernels import DIRECTION, OBJECTIVE, callback
+from simulations.blocks import add, means, step_back, tile, weighted_products, weighted_sum
+from simulations.kernels import DIRECTION, MERGED, OBJECTIVE, callback
 from simulations.method import Method, no_options, one_step_smoothness
 from simulations.philox import HESSIAN, INNER, OUTER, at
 
@@ -28,6 +28,26 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
     weighted_sum(weights, outer, out)
 
 
+@callback(MERGED)
+def merged(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+    """`direction` but for the outer noise, and the squared weights of that noise: exact where Hessians are diagonal.
+
+    Given w, the tasks, the inner noise and the Hessian noise, G = sum_r weights[r] A_r (h_r + s xi_r) with diagonal
+    A_r = I - alpha H~_r, none of which depends on the independent standard normal xi_r: so G is normal with mean
+    sum_r weights[r] A_r h_r and independent coordinates of variance s^2 sum_r (weights[r] A_r)^2, one vector's worth.
+    """
+    here, inner, outer, factor = work[0], work[1], work[2], work[3]
+    tasks, spread, alpha = oracle.tasks, oracle.spread, setting.alpha
+    tile(w, here)
+    oracle.gradients(tasks, spread, here, picks, parameters, setting.D_in, at(address, INNER), inner)
+    step_back(here, alpha, inner)
+    tasks.gradients(inner, picks, parameters, tasks.shared, outer)
+    inner[:] = 1.0
+    oracle.products(tasks, spread, here, inner, picks, parameters, setting.D_h, at(address, HESSIAN), factor)
+    step_back(inner, alpha, factor)
+    weighted_products(weights, factor, outer, out, squares)
+
+
 @callback(OBJECTIVE)
 def objective(tasks, law, setting, w, picks, parameters, work, out):
     """out = F(w) = E_i f_i(w - alpha grad f_i(w)), all tasks in a row: (1)."""
@@ -42,6 +62,7 @@ def objective(tasks, law, setting, w, picks, parameters, work, out):
 
 METHOD = Method(
     direction=direction,
+    merged=merged,
     gradient=direction,
     objective=objective,
     options=no_options(slots=4),

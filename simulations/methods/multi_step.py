@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulations.blocks import add, means, step_back, tile, weighted_sum
-from simulations.kernels import DIRECTION, OBJECTIVE, callback
+from simulations.blocks import add, means, step_back, tile, weighted_products, weighted_sum
+from simulations.kernels import DIRECTION, MERGED, OBJECTIVE, callback
 from simulations.method import Case, Method, Options, known, whole
 from simulations.philox import HESSIAN, INNER, OUTER, at, stage
 from theory import CLAIMS
@@ -37,6 +37,25 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
         oracle.products(tasks, spread, work[j], outer, picks, parameters, setting.D_h, place, product)
         add(-alpha, product, outer)
     weighted_sum(weights, outer, out)
+
+
+@callback(MERGED)
+def merged(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+    """`direction` but for the outer noise, and its squared weights: as in MAML, A_r a product of N diagonal factors."""
+    steps, alpha = int(setting.options[0]), setting.alpha
+    tasks, spread, factor, product = oracle.tasks, oracle.spread, work[steps + 1], work[steps + 2]
+    tile(w, work[0])
+    for j in range(steps):
+        place = at(address, stage(INNER, j))
+        oracle.gradients(tasks, spread, work[j], picks, parameters, setting.D_in, place, work[j + 1])
+        step_back(work[j], alpha, work[j + 1])
+    factor[:] = 1.0
+    for j in range(steps - 1, -1, -1):
+        place = at(address, stage(HESSIAN, j))
+        oracle.products(tasks, spread, work[j], factor, picks, parameters, setting.D_h, place, product)
+        add(-alpha, product, factor)
+    tasks.gradients(work[steps], picks, parameters, tasks.shared, product)
+    weighted_products(weights, factor, product, out, squares)
 
 
 @callback(OBJECTIVE)
@@ -72,6 +91,7 @@ def smoothness(which: str, case: Case, options: Options) -> tuple[float, float]:
 
 METHOD = Method(
     direction=direction,
+    merged=merged,
     gradient=direction,
     objective=objective,
     options=options,
