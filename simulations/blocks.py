@@ -222,3 +222,17 @@ def _(weights, factors, rows, out, squares):
     shares = weights[:, None] * factors
     out += (shares * rows).sum(axis=-2)
     squares += (shares * shares).sum(axis=-2)
+
+
+@inlined
+def shrink(step, offsets, factors):
+    """factors[r] = 1 - step (offsets[r] + factors[r]), entry by entry."""
+    for r in range(offsets.size):
+        start, factor = 1.0 - step * offsets[r], factors[r]
+        for j in range(factor.size):
+            factor[j] = start - step * factor[j]
+
+
+@array_form(shrink)
+def _(step, offsets, factors):
+    factors[...] = (1.0 - step * offsets)[..., None] - step * factors

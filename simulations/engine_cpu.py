@@ -18,7 +18,7 @@ from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Pla
 from simulations.noise import deviation
 from simulations.philox import OUTER, TASK, add_normals, at, draw_tasks, spanning
 
-BLOCK = 2048
+BLOCK = 4096
 MOST_LANES = 64
 
 

@@ -55,7 +55,7 @@ class Family:
 
     Args:
         name: of the file that builds it.
-        kernels: (values, gradients, products), callbacks as in `simulations.kernels.Tasks`.
+        kernels: (values, gradients, products, jets), callbacks as in `simulations.kernels.Tasks`.
         table: (parameters, tasks, d).
         shared: (m,) parameters all tasks have in common.
         probabilities: (tasks,), of the law p.
@@ -69,7 +69,7 @@ class Family:
     """
 
     name: str
-    kernels: tuple[object, object, object]
+    kernels: tuple[object, object, object, object]
     table: np.ndarray
     shared: np.ndarray
     probabilities: np.ndarray

@@ -167,6 +167,7 @@ PICKS = COUNT[::1]
 VALUES = types.void(MATRIX, PICKS, TABLE, VECTOR, VECTOR)
 GRADIENTS = types.void(MATRIX, PICKS, TABLE, VECTOR, MATRIX)
 PRODUCTS = types.void(MATRIX, MATRIX, PICKS, TABLE, VECTOR, MATRIX)
+JETS = types.void(MATRIX, PICKS, TABLE, VECTOR, MATRIX, MATRIX)
 
 
 class Tasks(NamedTuple):
@@ -175,6 +176,8 @@ class Tasks(NamedTuple):
     values(points, picks, parameters, shared, out): out[r] = f_i(points[r]).
     gradients(points, picks, parameters, shared, out): out[r] = grad f_i(points[r]).
     products(points, vectors, picks, parameters, shared, out): out[r] = Hess f_i(points[r]) vectors[r].
+    jets(points, picks, parameters, shared, slopes, bends): slopes[r] = grad f_i(points[r]) and bends[r] the diagonal of
+    Hess f_i(points[r]), which has nothing else; called for separable tasks only.
     table: (parameters, tasks, d), what tells the tasks apart; shared: what they have in common. The `parameters` of a
     call are the table's columns of its picks, (parameters, rows, d): the table itself when every task is asked once.
     """
@@ -182,12 +185,13 @@ class Tasks(NamedTuple):
     values: object
     gradients: object
     products: object
+    jets: object
     table: object
     shared: object
 
 
 TASKS = types.NamedTuple(
-    [types.FunctionType(VALUES), types.FunctionType(GRADIENTS), types.FunctionType(PRODUCTS), TABLE, VECTOR], Tasks
+    [*(types.FunctionType(kind) for kind in (VALUES, GRADIENTS, PRODUCTS, JETS)), TABLE, VECTOR], Tasks
 )
 
 

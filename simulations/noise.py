@@ -26,9 +26,7 @@ def deviation(spread, d, samples):
 def gaussian_gradients(tasks, spread, points, picks, parameters, samples, address, out):
     """Gradients plus normal noise; spread = (sigma_tilde, sigma_H)."""
     tasks.gradients(points, picks, parameters, tasks.shared, out)
-    scale = deviation(spread, points.shape[-1], samples)
-    if scale > 0.0:
-        add_normals(out, scale, address)
+    add_normals(out, deviation(spread, points.shape[-1], samples), address)
 
 
 @callback(SAMPLED_PRODUCTS)

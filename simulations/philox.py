@@ -144,6 +144,8 @@ def along_and_aside(d, row, address):
 @inlined
 def add_normals(block, scale, address):
     """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
+    if scale == 0.0:
+        return
     flat, lanes = block.ravel(), lanes_of(address)
     size = np.uint64(flat.size) // lanes
     skipped = (address.iteration >> _32) * (size // (np.uint64(block.shape[0]) // lanes))

@@ -15,7 +15,7 @@ import sympy as sp
 
 from simulations.elementary import cos, sin
 from simulations.family import Family, Formula, positive_integer, real
-from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
+from simulations.kernels import GRADIENTS, JETS, PRODUCTS, VALUES, callback, inlined, on_arrays
 from theory import Constants
 from theory.rationals import Number
 
@@ -61,6 +61,17 @@ def products(points, vectors, picks, parameters, shared, out):
     u, v, shift, found = points.ravel(), vectors.ravel(), parameters[0].ravel(), out.ravel()
     for e in range(found.size):
         found[e] = curvature(u[e], shift[e], 0.0, both) * v[e]
+
+
+@callback(JETS)
+def jets(points, picks, parameters, shared, slopes, bends):
+    both = shared[0], shared[1]
+    u, shift, tilt, first, second = (
+        points.ravel(), parameters[0].ravel(), parameters[1].ravel(), slopes.ravel(), bends.ravel()
+    )  # fmt: skip
+    for e in range(u.size):
+        first[e] = slope(u[e], shift[e], tilt[e], both)
+        second[e] = curvature(u[e], shift[e], 0.0, both)
 
 
 def expression(row, shared, w):
@@ -127,7 +138,7 @@ def cosine(
     height = generator.uniform(math.pi / 2, 5 * math.pi / 6, d) * generator.choice([-1.0, 1.0], d)
     return Family(
         name="cosine",
-        kernels=(values, gradients, products),
+        kernels=(values, gradients, products, jets),
         table=np.stack([signs * math.asin(sine) / omega, tilts]),
         shared=np.array([A, omega]),
         probabilities=np.full(n, 1 / n),

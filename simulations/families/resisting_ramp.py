@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from simulations.family import Family, Formula, real
-from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
+from simulations.kernels import GRADIENTS, JETS, PRODUCTS, VALUES, callback, inlined, on_arrays
 from theory import Constants
 from theory.rationals import Number
 
@@ -68,6 +68,16 @@ def products(points, vectors, picks, parameters, shared, out):
             out[r, j] = bend * vectors[r, j]
 
 
+@callback(JETS)
+def jets(points, picks, parameters, shared, slopes, bends):
+    both = shared[0], shared[1]
+    for r in range(picks.size):
+        for j in range(points.shape[1]):
+            own = parameters[0, r, j], parameters[1, r, j], parameters[2, r, j]
+            slopes[r, j] = slope(points[r, j], own[0], own[1], own[2], both)
+            bends[r, j] = curvature(points[r, j], own[0], own[1], own[2], both)
+
+
 def expression(row, shared, w):
     """The task as SymPy writes it."""
     tau, omega = shared
@@ -119,7 +129,7 @@ def resisting_ramp(
     table = np.array([[[s, 0.0], [0.0, L / omega**2], [0.0, tilt]] for tilt in tilts]).swapaxes(0, 1).copy()
     return Family(
         name="resisting_ramp",
-        kernels=(values, gradients, products),
+        kernels=(values, gradients, products, jets),
         table=table,
         shared=np.array([tau, omega]),
         probabilities=np.full(len(tilts), 1 / len(tilts)),

@@ -15,7 +15,7 @@ import sympy as sp
 
 from simulations.elementary import cos, sin
 from simulations.family import Family, Formula, real
-from simulations.kernels import GRADIENTS, PRODUCTS, VALUES, callback, inlined, on_arrays
+from simulations.kernels import GRADIENTS, JETS, PRODUCTS, VALUES, callback, inlined, on_arrays
 from theory import Constants
 from theory.rationals import Number
 
@@ -56,6 +56,13 @@ def products(points, vectors, picks, parameters, shared, out):
         out[r, 0] = curvature(points[r, 0], parameters[0, r, 0], parameters[1, r, 0], shared) * vectors[r, 0]
 
 
+@callback(JETS)
+def jets(points, picks, parameters, shared, slopes, bends):
+    for r in range(picks.size):
+        slopes[r, 0] = slope(points[r, 0], parameters[0, r, 0], parameters[1, r, 0], shared)
+        bends[r, 0] = curvature(points[r, 0], parameters[0, r, 0], parameters[1, r, 0], shared)
+
+
 def expression(row, shared, w):
     """The task as SymPy writes it."""
     ((well,), (tilt,)), (omega,), (x,) = row, shared, w
@@ -94,7 +101,7 @@ def sinc_stall(
     likely = 0.5 if spread >= 0.5 else (1 + math.sqrt(1 - 4 * spread**2)) / 2
     return Family(
         name="sinc_stall",
-        kernels=(values, gradients, products),
+        kernels=(values, gradients, products, jets),
         table=np.array([[[0.0], [steep / omega]], [[-tilt], [tilt]]]),
         shared=np.array([omega]),
         probabilities=np.array([1 - likely, likely]),

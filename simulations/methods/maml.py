@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulations.blocks import add, means, step_back, tile, weighted_products, weighted_sum
+from simulations.blocks import add, means, shrink, step_back, tile, weighted_products, weighted_sum
 from simulations.kernels import DIRECTION, MERGED, OBJECTIVE, callback
 from simulations.method import Method, no_options, one_step_smoothness
-from simulations.philox import HESSIAN, INNER, OUTER, at
+from simulations.noise import deviation
+from simulations.philox import HESSIAN, INNER, OUTER, add_normals, at
 
 
 @callback(DIRECTION)
@@ -39,12 +40,13 @@ def merged(oracle, setting, w, picks, parameters, weights, address, work, out, s
     here, inner, outer, factor = work[0], work[1], work[2], work[3]
     tasks, spread, alpha = oracle.tasks, oracle.spread, setting.alpha
     tile(w, here)
-    oracle.gradients(tasks, spread, here, picks, parameters, setting.D_in, at(address, INNER), inner)
+    tasks.jets(here, picks, parameters, tasks.shared, inner, factor)
+    add_normals(inner, deviation(spread, w.shape[-1], setting.D_in), at(address, INNER))
     step_back(here, alpha, inner)
     tasks.gradients(inner, picks, parameters, tasks.shared, outer)
-    inner[:] = 1.0
-    oracle.products(tasks, spread, here, inner, picks, parameters, setting.D_h, at(address, HESSIAN), factor)
-    step_back(inner, alpha, factor)
+    z = np.zeros(factor.shape[:-1])
+    add_normals(z, spread[1] / np.sqrt(setting.D_h), at(address, HESSIAN))
+    shrink(alpha, z, factor)
     weighted_products(weights, factor, outer, out, squares)
 
 
