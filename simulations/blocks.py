@@ -1,7 +1,8 @@
 """Small loops over blocks of rows that methods, noises, step rules and the engines share; sums run in one fixed order.
 
-The rows of a block are those of one replicate after the other, its lanes, as many for each. Each comes twice: as the loop that Numba compiles, and as the array form that stands
-for it where all replicates are one axis in front. Kernels that work through these alone run both ways as they stand.
+The rows of a block are those of one replicate after the other, its lanes, as many for each. Each loop comes twice: as
+Numba compiles it, and as the array form that stands for it where all replicates are one axis in front. Kernels that work
+through these alone run both ways as they stand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import math
 import numpy as np
 
 from simulations.kernels import array_form, inlined
+
+_NARROW = 8
+"""Rows shorter than this are gone through by columns: a loop over so few entries costs more than it does."""
 
 
 @inlined
@@ -110,9 +114,14 @@ def tile(w, block):
     """Every row of the block becomes its lane's row of w."""
     rows = block.shape[0] // w.shape[0]
     for l in range(w.shape[0]):
-        for r in range(l * rows, (l + 1) * rows):
+        if w.shape[1] < _NARROW:
             for j in range(w.shape[1]):
-                block[r, j] = w[l, j]
+                for r in range(l * rows, (l + 1) * rows):
+                    block[r, j] = w[l, j]
+        else:
+            for r in range(l * rows, (l + 1) * rows):
+                for j in range(w.shape[1]):
+                    block[r, j] = w[l, j]
 
 
 @array_form(tile)
@@ -177,10 +186,15 @@ def _(start, sign, scales, rows, out):
 def gather(table, picks, parameters):
     """The table's columns of these picks: parameters[p, r] = table[p, picks[r]]."""
     for p in range(table.shape[0]):
-        for r in range(picks.size):
-            source, target = table[p, picks[r]], parameters[p, r]
-            for j in range(source.size):
-                target[j] = source[j]
+        if table.shape[2] < _NARROW:
+            for j in range(table.shape[2]):
+                for r in range(picks.size):
+                    parameters[p, r, j] = table[p, picks[r], j]
+        else:
+            for r in range(picks.size):
+                source, target = table[p, picks[r]], parameters[p, r]
+                for j in range(source.size):
+                    target[j] = source[j]
 
 
 @array_form(gather)
@@ -192,11 +206,18 @@ def _(table, picks, parameters):
 def weighted_sum(weights, rows, out):
     """out[l] += sum_r weights[r] rows[r] over the rows of lane l, from the first row to the last."""
     for l in range(out.shape[0]):
-        total = out[l]
-        for r in range(weights.size):
-            weight, row = weights[r], rows[l * weights.size + r]
-            for j in range(total.size):
-                total[j] += weight * row[j]
+        if out.shape[1] < _NARROW:
+            for j in range(out.shape[1]):
+                total = out[l, j]
+                for r in range(weights.size):
+                    total += weights[r] * rows[l * weights.size + r, j]
+                out[l, j] = total
+        else:
+            sums = out[l]
+            for r in range(weights.size):
+                weight, row = weights[r], rows[l * weights.size + r]
+                for j in range(sums.size):
+                    sums[j] += weight * row[j]
 
 
 @array_form(weighted_sum)
@@ -206,15 +227,25 @@ def _(weights, rows, out):
 
 @inlined
 def weighted_products(weights, factors, rows, out, squares):
-    """out[l] += sum_r weights[r] factors[r] rows[r] and squares[l] += sum_r (weights[r] factors[r])^2, entry by entry."""
+    """out[l] += sum_r weights[r] factors[r] rows[r] and squares[l] += sum_r (weights[r] factors[r])^2, by entries."""
+    rows_each = weights.size
     for l in range(out.shape[0]):
-        total, square = out[l], squares[l]
-        for r in range(weights.size):
-            weight, factor, row = weights[r], factors[l * weights.size + r], rows[l * weights.size + r]
-            for j in range(total.size):
-                share = weight * factor[j]
-                total[j] += share * row[j]
-                square[j] += share * share
+        if out.shape[1] < _NARROW:
+            for j in range(out.shape[1]):
+                total, square = out[l, j], squares[l, j]
+                for r in range(rows_each):
+                    share = weights[r] * factors[l * rows_each + r, j]
+                    total += share * rows[l * rows_each + r, j]
+                    square += share * share
+                out[l, j], squares[l, j] = total, square
+        else:
+            sums, sums_of_squares = out[l], squares[l]
+            for r in range(rows_each):
+                weight, factor, row = weights[r], factors[l * rows_each + r], rows[l * rows_each + r]
+                for j in range(sums.size):
+                    share = weight * factor[j]
+                    sums[j] += share * row[j]
+                    sums_of_squares[j] += share * share
 
 
 @array_form(weighted_products)

@@ -1,8 +1,8 @@
 """Elementary functions that vectorise, give the same bits on every machine, and run on numbers and arrays alike.
 
 sin and cos: reduction by multiples of pi in two parts (Cody and Waite) and minimax polynomials on [-pi/2, pi/2], whose
-errors are 2e-19 and 4e-18; the absolute error stays below 3e-16 for |x| up to 1e5. log: fdlibm's, for normal positive numbers.
-Products and sums are fused where Numba compiles them.
+errors are 2e-19 and 4e-18; the absolute error stays below 3e-16 for |x| up to 1e5. log: fdlibm's, for normal positive
+numbers. Products and sums are fused where Numba compiles them.
 """
 
 from __future__ import annotations

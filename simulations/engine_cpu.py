@@ -1,7 +1,7 @@
 """The Numba engine: one algorithm over many replicates, each a function of its noise addresses alone.
 
-Replicates go through the kernels in blocks: several at once where d is small, a few rows of a batch at a time where it is
-large, so that a block fills vector registers and stays in the nearest caches. They are split over a thread pool and
+Replicates go through the kernels in blocks: several at once where d is small, a few rows of a batch at a time where it
+is large, so that a block fills vector registers and stays in the nearest caches. They are split over a thread pool and
 nothing is summed across them here, so results are the same bits for any number of threads, any blocks and any chunking
 of the iterations.
 """

@@ -276,9 +276,9 @@ class Plan(NamedTuple):
     direction: the sampled update direction, with `setting`; gradient: that of the objective F, by enumeration;
     objective: F; both with `exact`, whose oracles are exact.
     slots: blocks of scratch the kernels ask for. lanes: replicates in a block; tile: rows of a batch in a block, all of
-    them where there are lanes. B: tasks in a batch, 0 for all of them. merge: 1 for
-    `merged`, the direction without outer noise and the squared weights of that noise, 0 for `direction`. reuse: 1 where direction and
-    gradient are one and the same number.
+    them where there are lanes. B: tasks in a batch, 0 for all of them.
+    merge: 1 for `merged`, the direction without outer noise and the squared weights of that noise, 0 for `direction`.
+    reuse: 1 where direction and gradient are one and the same number.
     last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
     F and the step are noted.
     """

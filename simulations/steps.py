@@ -6,8 +6,8 @@ import numpy as np
 
 from simulations.blocks import gather, means, norms, tile
 from simulations.kernels import STEP, callback
-from simulations.philox import STEP as STEP_ROLE
 from simulations.noise import deviation
+from simulations.philox import STEP as STEP_ROLE
 from simulations.philox import STEP_TASK, along_and_aside, at, draw_tasks, of_replicate
 
 
