@@ -1,8 +1,8 @@
 """Small loops over blocks of rows that methods, noises, step rules and the engines share; sums run in one fixed order.
 
-The rows of a block are those of one replicate after the other, its lanes, as many for each. Each loop comes twice: as
-Numba compiles it, and as the array form that stands for it where all replicates are one axis in front. Kernels that work
-through these alone run both ways as they stand.
+The rows of a block are those of one replicate after the other, its lanes, as many for each. Each loop comes twice:
+as Numba compiles it, and as the array form that stands for it where all replicates are one axis in front. Kernels that
+work through these alone run both ways as they stand.
 """
 
 from __future__ import annotations
