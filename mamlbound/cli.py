@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mamlbound.claims import claims
+from mamlbound.doctor import doctor
 
 USAGE = 2
 INTERRUPTED = 130
@@ -22,6 +23,7 @@ app = typer.Typer(
 
 
 app.command()(claims)
+app.command()(doctor)
 
 
 def _constant(name: str, meaning: str):

@@ -199,7 +199,7 @@ def gather(table, picks, parameters):
 
 @array_form(gather)
 def _(table, picks, parameters):
-    parameters[...] = table[:, 0, picks]
+    parameters[...] = table[:, 0][:, picks]
 
 
 @inlined

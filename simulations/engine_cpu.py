@@ -15,8 +15,8 @@ import numpy as np
 
 from simulations.blocks import gather, norm
 from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, inlined, types
-from simulations.noise import deviation
-from simulations.philox import OUTER, TASK, add_normals, at, draw_tasks, spanning
+from simulations.noise import outer_noise
+from simulations.philox import TASK, draw_tasks, spanning
 
 BLOCK = 4096
 MOST_LANES = 64
@@ -56,11 +56,7 @@ def _direction(merge, kernel, plan, setting, w, picks, weights, address, room, r
         else:
             kernel(plan.oracle, setting, w, picked, parameters, weights[first:stop], place, work, out)
     if merge:
-        s, noise = deviation(plan.oracle.spread, w.shape[1], setting.D_o), np.zeros(w.shape)
-        add_normals(noise, s, at(address, OUTER))
-        for l in range(lanes):
-            for j in range(w.shape[1]):
-                out[l, j] += np.sqrt(squares[l, j]) * noise[l, j]
+        outer_noise(plan.oracle, setting, squares, address, out)
 
 
 @compiled(types.void(PLAN, VECTOR, COUNT, COUNT, COUNT, MATRIX, PICKS, MATRIX, MATRIX, MATRIX))

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from simulations import engine_cpu, steps
+from simulations import engine_array, engine_cpu, steps
 from simulations.family import Family, positive_integer, real
 from simulations.kernels import Plan, Setting, StepRule
 from simulations.method import Case, Method, Options
@@ -266,6 +266,6 @@ def _cpu(family: Family, plan: Plan) -> Callable:
     return partial(engine_cpu.advance, plan)
 
 
-ENGINES = {"cpu": _cpu}
+ENGINES = {"cpu": _cpu, **{name: partial(engine_array.engine, name) for name in ("numpy", "cupy")}}
 DRAWS = ("all", "merged")
 STEPS = {"published": ("published", True), "exact": ("published", False), "sharp": ("sharp", False)}

@@ -96,6 +96,15 @@ def array_form(kernel: object) -> Callable:
     return register
 
 
+_ONE_PASS: set = set()
+
+
+def one_pass(kernel: object) -> object:
+    """Mark a helper of numbers alone: on a GPU its whole source becomes one kernel (`simulations.fused`)."""
+    _ONE_PASS.add(kernel)
+    return kernel
+
+
 def has_array_form(kernel: object) -> bool:
     """Whether a form for arrays was registered."""
     return kernel in _ARRAY_FORMS
@@ -110,13 +119,21 @@ def on_arrays(kernel: object, xp: ModuleType = np) -> Callable:
     kernel = getattr(kernel, "kernel", kernel)
     plain = _ARRAY_FORMS.get(kernel) or getattr(kernel, "py_func", None) or kernel.__wrapped__
     called = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
-    helpers = {name: on_arrays(helper, xp) for name, helper in called.items() if _is_kernel(helper)}
+    helpers = {name: _helper(helper, xp) for name, helper in called.items() if _is_kernel(helper)}
     module = {"np": xp} if called.get("np") is np else {}
     rebuilt = FunctionType(
         plain.__code__, {**plain.__globals__, **helpers, **module}, plain.__name__, None, plain.__closure__
     )
     rebuilt.kernel = kernel
     return rebuilt
+
+
+def _helper(kernel: object, xp: ModuleType) -> Callable:
+    if kernel in _ONE_PASS and isinstance(xp, ModuleType):
+        from simulations.fused import elementwise
+
+        return elementwise(kernel, xp)
+    return on_arrays(kernel, xp)
 
 
 def _is_kernel(helper: object) -> bool:

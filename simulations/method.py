@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 from simulations.family import Family, positive_integer
+from simulations.philox import MOST_STAGES
 from theory import CLAIMS
 from theory.rationals import Number, exact
 
@@ -86,13 +87,16 @@ def known(asked: Mapping, *names: str) -> None:
             raise ValueError(f"method_options {takes}, got {name!r}")
 
 
-def whole(asked: Mapping, name: str, default: int) -> int:
-    """An option that is a whole number of at least 1.
+def stages(asked: Mapping, name: str, default: int) -> int:
+    """An option that counts steps, each with noise of its own: a whole number from 1 to MOST_STAGES.
 
     Raises:
         ValueError: it is not.
     """
-    return positive_integer(f"method_options: {name}", asked.get(name, default))
+    count = positive_integer(f"method_options: {name}", asked.get(name, default))
+    if count > MOST_STAGES:
+        raise ValueError(f"method_options: {name} can be at most {MOST_STAGES}, where noise would repeat, got {count}")
+    return count
 
 
 def positive(asked: Mapping, name: str, default: float) -> float:

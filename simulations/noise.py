@@ -13,7 +13,7 @@ import numpy as np
 
 from simulations.blocks import shift_rows
 from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback, inlined
-from simulations.philox import add_normals
+from simulations.philox import OUTER, add_normals, at
 
 
 @inlined
@@ -38,3 +38,11 @@ def isotropic_products(tasks, spread, points, vectors, picks, parameters, sample
         z = np.zeros(out.shape[:-1])
         add_normals(z, scale, address)
         shift_rows(out, 1.0, z, vectors, out)
+
+
+@inlined
+def outer_noise(oracle, setting, squares, address, out):
+    """Add to every lane's direction the outer noise of its batch, merged into one vector of these variances."""
+    noise = np.zeros(out.shape)
+    add_normals(noise, deviation(oracle.spread, out.shape[-1], setting.D_o), at(address, OUTER))
+    out += np.sqrt(squares) * noise

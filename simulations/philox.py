@@ -14,10 +14,23 @@ import math
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, array_form, bits_of, float_of, inlined
+from simulations.kernels import (
+    ADDRESS,
+    REAL,
+    WORD,
+    Address,
+    array_form,
+    bits_of,
+    compiled,
+    float_of,
+    inlined,
+    one_pass,
+    types,
+)
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
+MOST_STAGES = 255
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -75,6 +88,7 @@ def uniform(word):
     return float_of((word >> _12) | _ONE) - _BELOW_ONE
 
 
+@one_pass
 @inlined
 def uniform_pair(index, address):
     """Two independent uniforms."""
@@ -82,6 +96,7 @@ def uniform_pair(index, address):
     return uniform(first), uniform(second)
 
 
+@one_pass
 @inlined
 def normal_pair(index, address):
     """Two independent standard normals, by Box and Muller."""
@@ -120,6 +135,12 @@ def of_replicate(address, lane):
     return Address(address.seed, address.replicate + lane, address.iteration, address.role)
 
 
+@compiled(types.UniTuple(REAL, 2)(WORD, ADDRESS))
+def lone_pair(index, address):
+    """`normal_pair` for a single place, called and not written out: it is long, and few places need it alone."""
+    return normal_pair(index, address)
+
+
 @inlined
 def along_and_aside(d, row, address):
     """Of a standard normal vector of d >= 3 dimensions: a coordinate, and the square of the rest, chi^2 with d - 1.
@@ -128,17 +149,43 @@ def along_and_aside(d, row, address):
     row 2^16 + 1, 2, ...
     """
     index = np.uint64(row) << _16
-    z = normal_pair(index, address)[0]
+    z = lone_pair(index, address)[0]
     shift = 0.5 * (d - 1) - 1.0 / 3.0
     slope = 1.0 / math.sqrt(9.0 * shift)
     while True:
         index += _1
-        x = normal_pair(index, address)[0]
+        x = lone_pair(index, address)[0]
         index += _1
         u = uniform_pair(index, address)[0]
         cube = (1.0 + slope * x) ** 3
         if cube > 0.0 and log(u) < 0.5 * x * x + shift * (1.0 - cube + log(cube)):
             return z, 2.0 * shift * cube
+
+
+@inlined
+def lengthen(length, scale, d, rows, address):
+    """length[r] = ||m + scale xi|| for a vector m of this length and a standard normal xi of d >= 3 dimensions."""
+    for r in range(np.uint64(length.size)):
+        lane = r // np.uint64(rows)
+        z, rest = along_and_aside(d, r - lane * np.uint64(rows), of_replicate(address, lane))
+        length[r] = np.sqrt((length[r] + scale * z) ** 2 + scale * scale * rest)
+
+
+@array_form(lengthen)
+def _(length, scale, d, rows, address):
+    index = np.arange(rows, dtype=np.uint64) << _16
+    z = normal_pair(index, address)[0]
+    shift = 0.5 * (d - 1) - 1.0 / 3.0
+    cube, searching = np.ones(length.shape), np.ones(length.shape, dtype=bool)
+    while searching.any():
+        index = index + _2
+        x, u = normal_pair(index - _1, address)[0], uniform_pair(index, address)[0]
+        tried = (1.0 + x / math.sqrt(9.0 * shift)) ** 3
+        positive = np.where(tried > 0.0, tried, 1.0)
+        passed = (tried > 0.0) & (log(u) < 0.5 * x * x + shift * (1.0 - positive + log(positive)))
+        cube = np.where(searching & passed, tried, cube)
+        searching = searching & ~passed
+    length[...] = np.sqrt((length + scale * z) ** 2 + scale * scale * (2.0 * shift * cube))
 
 
 @inlined
@@ -163,14 +210,14 @@ def add_normals(block, scale, address):
         place = of_replicate(address, lane)
         mine = flat[lane * size : (lane + _1) * size]
         if odd:
-            mine[0] += scale * normal_pair(before - _1, place)[1]
+            mine[0] += scale * lone_pair(before - _1, place)[1]
         whole = mine[odd : odd + _2 * pairs]
         for index in range(pairs):
             first, second = normal_pair(before + index, place)
             whole[_2 * index] += scale * first
             whole[_2 * index + _1] += scale * second
         if odd + _2 * pairs < size:
-            mine[odd + _2 * pairs] += scale * normal_pair(before + pairs, place)[0]
+            mine[odd + _2 * pairs] += scale * lone_pair(before + pairs, place)[0]
 
 
 @array_form(add_normals)
@@ -190,7 +237,10 @@ def at(address, role):
 
 @inlined
 def stage(role, j):
-    """The role of the j-th of several like draws, such as those of inner step j; the role itself for j = 0."""
+    """The role of the j-th of MOST_STAGES like draws, such as those of inner step j; the role itself for j = 0.
+
+    Roles are numbers below 2**8, those of stages below 2**16.
+    """
     return role + np.uint64(256 * j)
 
 

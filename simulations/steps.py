@@ -8,7 +8,7 @@ from simulations.blocks import gather, means, norms, tile
 from simulations.kernels import STEP, callback
 from simulations.noise import deviation
 from simulations.philox import STEP as STEP_ROLE
-from simulations.philox import STEP_TASK, along_and_aside, at, draw_tasks, of_replicate
+from simulations.philox import STEP_TASK, at, draw_tasks, lengthen
 
 
 @callback(STEP)
@@ -42,12 +42,8 @@ def merged(oracle, rule, law, w, scheduled, address, work, picks, parameters, ou
     oracle.tasks.gradients(here, picks, parameters, oracle.tasks.shared, found)
     length = np.empty(found.shape[:-1])
     norms(found, length)
-    d = w.shape[1]
-    s, rows, place = deviation(oracle.spread, d, rule.D_step), np.uint64(rule.B_step), at(address, STEP_ROLE)
-    for r in range(np.uint64(length.size)):
-        lane = r // rows
-        z, chi_square = along_and_aside(d, r - lane * rows, of_replicate(place, lane))
-        length[r] = np.sqrt((length[r] + s * z) ** 2 + s * s * chi_square)
+    d = w.shape[-1]
+    lengthen(length, deviation(oracle.spread, d, rule.D_step), d, rule.B_step, at(address, STEP_ROLE))
     means(np.full(rule.B_step, 1.0 / rule.B_step), length, out)
     out[:] = 1.0 / (rule.base + rule.slope * out)
 

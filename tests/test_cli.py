@@ -1,5 +1,6 @@
 """The command line: bad input ends in one sentence on stderr, exit code 2, and nothing written."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mamlbound import cli
+from simulations import experiment
 
 
 def call(monkeypatch, capsys, *words):
@@ -45,6 +47,31 @@ def test_a_folder_that_cannot_be_written(monkeypatch, capsys, tmp_path):
     assert (code, out, err.count("\n")) == (cli.USAGE, "", 1)
     assert str(blocked) in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_doctor_runs_every_engine_and_says_why_one_does_not_work(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    code, out, _ = call(monkeypatch, capsys, "doctor", "--json")
+    found = json.loads(out)
+    assert code in (0, None)
+    assert {name: state["works"] for name, state in found["engines"].items()} == {
+        "cpu": True,
+        "numpy": True,
+        "cupy": False,
+    }
+    assert "cupy, which is not installed here" in found["engines"]["cupy"]["note"]
+    assert found["threads"] >= 1 and Path(found["cache"]).is_dir() and found["versions"]["numba"][0].isdigit()
+    code, out, _ = call(monkeypatch, capsys, "doctor")
+    assert code in (0, None) and "engine numpy   works" in out and "engine cupy    does not work" in out
+
+
+def test_doctor_does_not_trust_an_engine_that_answers_wrongly(monkeypatch, capsys):
+    monkeypatch.setitem(
+        experiment.ENGINES, "numpy", lambda family, plan: experiment.ENGINES["cpu"](family, plan._replace(B=2))
+    )
+    found = json.loads(call(monkeypatch, capsys, "doctor", "--json")[1])
+    assert "differs from engine 'cpu'" in found["engines"]["numpy"]["note"]
+    assert not found["engines"]["numpy"]["works"]
 
 
 def test_help_does_not_import_the_heavy_parts():

@@ -246,7 +246,7 @@ def test_replicates_are_summed_up():
 
 REFUSALS = {
     "method": ({"method": "sgd"}, "method must be one of fo_maml, .*, got 'sgd'"),
-    "engine": ({"engine": "gpu"}, "engine must be one of cpu"),
+    "engine": ({"engine": "gpu"}, "engine must be one of cpu, numpy, cupy"),
     "alpha negative": ({"alpha": "-1/6"}, "alpha must be finite and not negative, got -1/6"),
     "alpha infinite": ({"alpha": math.inf}, "alpha must be finite"),
     "alpha text": ({"alpha": "one"}, "alpha must be a number"),

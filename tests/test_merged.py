@@ -50,6 +50,20 @@ def test_without_outer_noise_both_plans_are_one(method, dim):
         assert_allclose(frames[1][name], frames[0][name], rtol=1e-10)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dim", [3, 40])
+def test_the_engines_agree_on_merged_draws(method, dim):
+    """The array engine finds the numbers of the CPU engine to rounding, the step's two numbers a task included."""
+    fields = {"method": method, "method_options": METHODS[method], "iterations": 3, "replicates": 5, "draws": "merged"}
+    step = {"B_step": 3, "D_step": 2}
+    frames = [
+        run(Experiment(_family(dim), ALPHA, **BATCHES, **step, **fields, engine=engine)).frame
+        for engine in ("cpu", "numpy")
+    ]
+    for name in ("grad_norm", "objective", "step"):
+        assert_allclose(frames[1][name], frames[0][name], rtol=1e-10)
+
+
 def _largest_statistic(one, other):
     """The largest two-sample Kolmogorov-Smirnov statistic over the coordinates, their squares' sum and two products.
 

@@ -199,6 +199,7 @@ REFUSALS = {
     "maml": ("maml", {"zeta": 1}, "method_options of this method are none, got 'zeta'"),
     "other option": ("multi_step", {"steps": 3}, "method_options are inner_steps, got 'steps'"),
     "inner_steps": ("multi_step", {"inner_steps": 0}, "inner_steps must be a whole number of at least 1, got 0"),
+    "steps beyond the noise": ("reptile", {"steps": 256}, "steps can be at most 255, where noise would repeat"),
     "steps": ("reptile", {"steps": 1.5}, "steps must be a whole number of at least 1, got 1.5"),
     "zeta": ("hf_maml", {"zeta": "small"}, "zeta must be 'published', 'repaired' or a positive number, got 'small'"),
     "zeta zero": ("hf_maml", {"zeta": 0}, "zeta must be a positive number, got 0"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from simulations.blocks import add, means, step_back, tile, weighted_products, weighted_sum
 from simulations.kernels import DIRECTION, MERGED, OBJECTIVE, callback
-from simulations.method import Case, Method, Options, known, whole
+from simulations.method import Case, Method, Options, known, stages
 from simulations.philox import HESSIAN, INNER, OUTER, at, stage
 from theory import CLAIMS
 from theory.rationals import exact
@@ -75,10 +75,10 @@ def options(asked: Mapping, case: Case) -> Options:
     """Understand inner_steps, 2 by default.
 
     Raises:
-        ValueError: another option, or no whole number of at least 1.
+        ValueError: another option, or no whole number from 1 to 255.
     """
     known(asked, "inner_steps")
-    steps = whole(asked, "inner_steps", 2)
+    steps = stages(asked, "inner_steps", 2)
     return Options({"inner_steps": steps}, slots=steps + 3, direction=(steps,), objective=(steps,))
 
 

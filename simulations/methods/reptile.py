@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from simulations.blocks import add, tile, weighted_sum
 from simulations.kernels import DIRECTION, callback
-from simulations.method import Case, Method, Options, known, whole
+from simulations.method import Case, Method, Options, known, stages
 from simulations.methods import multi_step
 from simulations.philox import INNER, at, stage
 
@@ -37,10 +37,10 @@ def options(asked: Mapping, case: Case) -> Options:
     """Understand steps, 2 by default.
 
     Raises:
-        ValueError: another option, or no whole number of at least 1.
+        ValueError: another option, or no whole number from 1 to 255.
     """
     known(asked, "steps")
-    steps = whole(asked, "steps", 2)
+    steps = stages(asked, "steps", 2)
     return Options({"steps": steps}, slots=steps + 2, direction=(steps,), objective=(steps - 1,))
 
 

@@ -1,0 +1,220 @@
+"""The array engine is the Numba engine to rounding, on the same addresses, for every method, family, noise and step."""
+
+import ctypes
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
+
+from simulations import Experiment, blocks, engine_array, families, run
+from simulations.fused import traced
+from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, inlined, on_arrays, types
+from simulations.methods import METHODS
+from simulations.philox import INNER, add_normals, draw_tasks, normal_pair
+
+NOISE = {"L": 1.5, "rho": 0.8, "sigma": 0.5, "sigma_tilde": 0.4, "sigma_H": 0.7}
+FAMILIES = {
+    "cosine": lambda: families.cosine(dim=3, tasks=5, **NOISE, seed=4),
+    "ramp": lambda: families.resisting_ramp(eps=0.3, slope_factor=1.1, Delta=0.5, **NOISE),
+}
+STEPS = {
+    "sampled": {"step": "published", "B_step": 3, "D_step": 2},
+    "exact": {"step": "exact"},
+    "sharp": {"step": "sharp"},
+    "callable": {"step": lambda k: 0.3 / (1 + k)},
+}
+
+
+def _both(**asked):
+    return (run(Experiment(**asked, engine=name)) for name in ("cpu", "numpy"))
+
+
+def _assert_agree(one, other):
+    for name in ("frame", "mean", "replicates"):
+        assert_frame_equal(getattr(one, name), getattr(other, name), rtol=1e-11, atol=1e-13)
+    for name in ("first_passage", "mean_passage"):
+        assert_frame_equal(getattr(one, name), getattr(other, name))
+    assert_allclose(one.state.points, other.state.points, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("B", [None, 4, 7])
+@pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize("method", METHODS)
+def test_engines_agree_to_rounding(method, build, B):
+    """Every table and the last point, with every source of noise."""
+    step = {"step": 0.05} if METHODS[method].smoothness is None else STEPS["sampled"]
+    batches = {"B": B, "D_in": 2, "D_o": 3, "D_h": 2, **step}
+    asked = {"family": build(), "alpha": "1/6", "method": method, "iterations": 20, "replicates": 3, "seed": 2**40 + 3}
+    cpu, arrays = _both(**asked, **batches, eps=(4.0, 1.0))
+    _assert_agree(cpu, arrays)
+    curves = cpu.frame.pivot(index="iteration", columns="replicate", values="grad_norm")
+    assert (curves.nunique(axis=1)[1:] == 3).all()
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("exact", [True, False])
+def test_step_rules_and_exact_oracles_agree(step, exact):
+    """The full batch with exact oracles takes its norm for its update, in both engines."""
+    batches = {} if exact else {"D_in": 2, "D_o": 2, "D_h": 1}
+    asked = {"family": FAMILIES["cosine"](), "alpha": "1/6", "iterations": 30, "replicates": 2, "record_every": 4}
+    _assert_agree(*_both(**asked, **batches, **step))
+
+
+def test_results_do_not_depend_on_the_blocks_of_replicates(monkeypatch):
+    """Blocks of one replicate and of all: the same bits."""
+    asked = Experiment(
+        FAMILIES["cosine"](), "1/6", B=4, D_in=2, D_o=2, D_h=1, step=0.2, iterations=9, replicates=5, engine="numpy"
+    )
+    whole = run(asked)
+    monkeypatch.setattr(engine_array, "_MEMORY", {"numpy": 1})
+    assert_array_equal(run(asked).state.points, whole.state.points)
+
+
+def test_a_run_goes_on_in_the_other_engine_and_divergence_is_the_same():
+    """States are of the experiment and not of the engine; lost replicates are lost at the same iteration."""
+    asked = {"family": FAMILIES["cosine"](), "alpha": "1/6", "B": 4, "D_in": 2, "D_o": 2, "step": 0.2, "replicates": 3}
+    cpu, arrays = (Experiment(**asked, iterations=20, engine=name) for name in ("cpu", "numpy"))
+    _assert_agree(run(cpu, state=run(cpu, stop=7).state), run(arrays, state=run(cpu, stop=7).state))
+    lost = {**asked, "step": 1e200, "iterations": 12}
+    one, other = _both(**lost)
+    assert (one.replicates["stop_reason"] == "diverged").all()
+    for name in ("stop_reason", "replicate"):
+        assert_array_equal(one.replicates[name], other.replicates[name])
+    assert np.isposinf(other.mean["grad_norm"].iloc[-1])
+
+
+@compiled(types.void(ADDRESS, MATRIX))
+def _normals(address, out):
+    out[:] = 0.0
+    add_normals(out, 0.7, address)
+
+
+@compiled(types.void(VECTOR, ADDRESS, PICKS))
+def _tasks(cumulative, address, picks):
+    draw_tasks(Law(cumulative, cumulative, picks), address, picks)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 3), (1, 1)])
+def test_random_numbers_are_the_same(shape):
+    """Normals to rounding, tasks exactly, for odd and even counts, large replicates and both words of the seed."""
+    replicates = np.array([[0], [3], [2**32 - 1]], dtype=np.uint64)
+    address = Address(np.uint64(2**63 + 5), replicates, np.uint64(2**31), INNER)
+    arrays, picked = np.zeros((3, *shape)), np.empty((3, shape[1]), np.int64)
+    cumulative = np.cumsum([0.1, 0.4, 0.2, 0.3])
+    on_arrays(add_normals)(arrays, 0.7, address)
+    on_arrays(draw_tasks)(Law(cumulative, cumulative, None), address, picked)
+    for r, replicate in enumerate(replicates[:, 0]):
+        one, picks = np.empty(shape), np.empty(shape[1], np.int64)
+        _normals(address._replace(replicate=replicate), one)
+        _tasks(cumulative, address._replace(replicate=replicate), picks)
+        assert_allclose(arrays[r], one, rtol=1e-15)
+        assert_array_equal(picked[r], picks)
+
+
+MACROS = """
+#include <math.h>
+#include <string.h>
+typedef unsigned long long word;
+static word __double_as_longlong(double x) { word y; memcpy(&y, &x, 8); return y; }
+static double __longlong_as_double(word x) { double y; memcpy(&y, &x, 8); return y; }
+"""
+
+
+def _compiled_by_c(folder, kernel, form, arguments):
+    """What the traced lines give as a C function, compiled by the machine's own compiler, one number at a time."""
+    lines, found = traced(kernel, form)
+    kinds = [leaf for part in form for leaf in (part if isinstance(part, tuple) else (part,))]
+    names = {"d": "double", "Q": "word"}
+    inputs = ", ".join(f"{names[kind]} a{n}" for n, kind in enumerate(kinds))
+    ends = " ".join(f"out[{n}] = {each.name};" for n, each in enumerate(found))
+    (folder / "f.c").write_text(MACROS + f"void f({inputs}, double *out) {{" + "\n".join(lines) + ends + "}")
+    command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
+    subprocess.run(command, cwd=folder, check=True)
+    function = ctypes.CDLL(str(folder / "f.so")).f
+    function.argtypes = [*(ctypes.c_double if kind == "d" else ctypes.c_ulonglong for kind in kinds), ctypes.c_void_p]
+    out = np.empty((len(arguments), len(found)))
+    for row, numbers in zip(out, arguments, strict=True):
+        function(*numbers, row.ctypes.data)
+    return out
+
+
+def test_fused_normals_are_the_same_bits(tmp_path):
+    """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against NumPy."""
+    address = Address(np.uint64(2**63 + 5), np.uint64(2**32 - 1), np.uint64(2**31), INNER)
+    form, indices = ("Q", Address("Q", "Q", "Q", "Q")), np.arange(50, dtype=np.uint64)
+    arguments = [(int(index), *map(int, address)) for index in indices]
+    found = _compiled_by_c(tmp_path, normal_pair, form, arguments)
+    assert_array_equal(found, np.stack(on_arrays(normal_pair)(indices, address), axis=1))
+
+
+@pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize("name", ["value", "slope", "curvature"])
+def test_fused_formulas_of_families_are_the_same(tmp_path, build, name):
+    """To rounding: exp and tanh are the C library's here."""
+    family = build()
+    formula = getattr(family.formula, name)
+    numbers = [(x, *column, *family.shared) for x in np.linspace(-4, 5, 40) for column in family.table[:, 0].T]
+    form = ("d",) * (1 + len(family.table)) + (("d",) * family.shared.size,)
+    found = _compiled_by_c(tmp_path, formula, form, numbers)[:, 0]
+    expected = [formula(np.array(row[0]), *row[1 : -family.shared.size], family.shared) for row in numbers]
+    assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+
+
+def test_what_cannot_be_fused_is_refused():
+    """A whole number added to a float would round differently on the GPU."""
+    mixed = inlined(lambda word, x: word + x)
+    with pytest.raises(TypeError, match="of uint64 and float64 cannot be fused"):
+        traced(mixed, ("Q", "d"))
+
+
+def _random(*shape):
+    return np.random.Generator(np.random.Philox(5)).standard_normal(shape)
+
+
+def test_every_block_and_its_array_form_are_one():
+    """Each helper of `blocks` on each replicate alone, by its loop, against its array form on all of them."""
+    rows, other, scales, w = _random(4, 3, 2), _random(4, 3, 2) + 1, _random(4, 3), _random(4, 2)
+    scales[1, 1] = 0.0
+    calls = {
+        "norm": (rows[:, 0],),
+        "norms": (rows, scales.copy()),
+        "products": (rows, other, scales.copy()),
+        "divide": (scales + 1, scales, scales.copy()),
+        "tile": (w, rows.copy()),
+        "copy": (rows, other.copy()),
+        "step_back": (rows, 0.3, other.copy()),
+        "add": (0.3, rows, other.copy()),
+        "shift_rows": (rows, -1.0, scales, other, rows.copy()),
+        "weighted_sum": (np.array([0.2, 0.5, 0.3]), rows, w.copy()),
+        "mean": (np.array([0.2, 0.5, 0.3]), scales),
+    }
+    kernels = {name for name, each in vars(blocks).items() if hasattr(each, "py_func")}
+    assert kernels - set(calls) == {"gather"}
+    for name, arguments in calls.items():
+        alone = [
+            [a[r].copy() if isinstance(a, np.ndarray) and a.shape[0] == 4 else a for a in arguments] for r in range(4)
+        ]
+        answers = [getattr(blocks, name)(*each) for each in alone]
+        together = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        answer = on_arrays(getattr(blocks, name))(*together)
+        if answer is not None:
+            assert_allclose(answer, answers, rtol=1e-15, err_msg=name)
+        else:
+            assert_allclose(together[-1], np.array([each[-1] for each in alone]), rtol=1e-14, err_msg=name)
+            assert not np.array_equal(together[-1], arguments[-1]), name
+
+
+def test_an_engine_that_is_not_there_is_one_sentence(monkeypatch):
+    """Without CuPy, and without a formula or array forms."""
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    family = FAMILIES["cosine"]()
+    asked = Experiment(family, "1/6", step=0.1, engine="cupy")
+    with pytest.raises(ValueError, match="engine 'cupy' needs cupy, which is not installed here") as refusal:
+        run(asked)
+    assert "\n" not in str(refusal.value)
+    with pytest.raises(ValueError, match="cosine tasks run on engine 'cpu' alone: no formula"):
+        run(Experiment(dataclasses.replace(family, formula=None), "1/6", step=0.1, engine="numpy"))
