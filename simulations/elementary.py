@@ -17,6 +17,7 @@ _PER_PI = 1 / math.pi
 _PI_HIGH, _PI_LOW = 3.14159265346825122834e00, 1.21542010130123841864e-10
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _52 = np.uint64(52)
+_WHOLE, _WHOLE_ZERO = np.uint64(0x4330000000000000), 2.0**52
 _ONE, _SQRT_HALF = np.uint64(0x3FF0000000000000), np.uint64(0x3FE6A09E667F3BCD)
 _MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 
@@ -89,7 +90,7 @@ def turn(u):
 def log(x):
     """Natural logarithm of a normal positive number."""
     shifted = bits_of(x) + (_ONE - _SQRT_HALF)
-    k = np.float64(np.int64(shifted >> _52)) - 1023.0
+    k = float_of((shifted >> _52) | _WHOLE) - (_WHOLE_ZERO + 1023.0)
     f = float_of((shifted & _MANTISSA) + _SQRT_HALF) - 1.0
     s = f / (2.0 + f)
     z = s * s
