@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from simulations.blocks import gather, norm
+from simulations.blocks import copy, gather, norm
 from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, types
 from simulations.philox import TASK, draw_tasks
 
@@ -49,7 +49,7 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
             if k == plan.last:
                 continue
             if plan.reuse:
-                update[:] = gradient
+                copy(gradient, update)
             elif plan.B == 0:
                 plan.direction(plan.oracle, plan.setting, point, everyone, table, probabilities, address, work, update)
             else:

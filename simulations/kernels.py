@@ -1,9 +1,10 @@
 """The one place that talks to Numba: decorators, kernel signatures, and the folder that keeps compiled code.
 
-Every kernel has an explicit signature and is compiled once, for all families, when its file is first imported. Kernels
-of families, oracles, methods and step rules are C callbacks, so the engine takes them as arguments and is not compiled
-again for them. Compiled code is kept in a folder named by a hash of the sources of `simulations/`: Numba looks only at
-the file that defines a kernel, and would otherwise keep calling code of another file that has since changed.
+Every kernel has an explicit signature and is compiled once, for all families, when it is first needed: an import
+compiles nothing, and a run compiles what it runs. Kernels of families, oracles, methods and step rules are C callbacks,
+so the engine takes them as arguments and is not compiled again for them. Compiled code is kept in a folder named by a
+hash of the sources of `simulations/`: Numba looks only at the file that defines a kernel, and would otherwise keep
+calling code of another file that has since changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import NamedTuple
@@ -26,7 +27,10 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaExperimentalFeatureWarning
+from numba.core.typing import Signature
 from numba.extending import intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401
 
@@ -67,17 +71,54 @@ CACHE_FOLDER = _cache_folder()
 numba.config.CACHE_DIR = str(CACHE_FOLDER)
 
 
-def compiled(signature: types.Type) -> Callable:
+class _Kernel:
+    """A function and its signature, compiled or fetched from the cache folder when first needed."""
+
+    def __init__(self, function: Callable, signature: Signature) -> None:
+        update_wrapper(self, function)
+        self._signature = signature
+
+    def signature(self) -> Signature:
+        return self._signature
+
+
+class Compiled(_Kernel):
     """A kernel called from Python; it releases the interpreter lock, so a thread pool runs it in parallel."""
-    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")
+
+    @cached_property
+    def native(self) -> Dispatcher:
+        return numba.njit(self._signature, cache=True, nogil=True, error_model="numpy")(self.__wrapped__)
+
+    def __call__(self, *arguments):
+        return self.native(*arguments)
 
 
-def callback(signature: types.Type) -> Callable:
+class Callback(_Kernel, types.WrapperAddressProtocol):
     """A kernel that other kernels take as an argument."""
-    return numba.cfunc(signature, cache=True, error_model="numpy")
+
+    @cached_property
+    def native(self) -> CFunc:
+        return numba.cfunc(self._signature, cache=True, error_model="numpy")(self.__wrapped__)
+
+    def __wrapper_address__(self) -> int:
+        return self.native.address
+
+
+def compiled(signature: Signature) -> Callable[[Callable], Compiled]:
+    """A decorator that makes a function a `Compiled` kernel."""
+    return lambda function: Compiled(function, signature)
+
+
+def callback(signature: Signature) -> Callable[[Callable], Callback]:
+    """A decorator that makes a function a `Callback`."""
+    return lambda function: Callback(function, signature)
 
 
 inlined = numba.njit(inline="always", error_model="numpy")
+"""A helper that is copied into the kernels that call it."""
+
+linked = numba.njit(cache=True, error_model="numpy")
+"""A helper that is compiled once and called by the kernels that use it."""
 
 
 _ARRAY_FORMS: dict[object, Callable] = {}
@@ -138,7 +179,7 @@ def _helper(kernel: object, xp: ModuleType) -> Callable:
 
 
 def _is_kernel(helper: object) -> bool:
-    return callable(helper) and type(helper).__module__.startswith("numba.")
+    return isinstance(helper, _Kernel) or (callable(helper) and type(helper).__module__.startswith("numba."))
 
 
 def specialised(template: Callable, **names: object) -> Callable:

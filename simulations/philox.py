@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, array_form, float_of, inlined, one_pass
+from simulations.kernels import Address, array_form, float_of, inlined, linked, one_pass
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
@@ -88,10 +88,8 @@ def normal_pair(index, address):
     return radius * cosine, radius * sine
 
 
-@inlined
-def add_normals(block, scale, address):
-    """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
-    flat = block.ravel()
+@linked
+def _add_normals(flat, scale, address):
     pairs = np.uint64(flat.size) // _2
     for index in range(pairs):
         first, second = normal_pair(np.uint64(index), address)
@@ -100,6 +98,12 @@ def add_normals(block, scale, address):
     if _2 * pairs < flat.size:
         first, second = normal_pair(pairs, address)
         flat[_2 * pairs] += scale * first
+
+
+@inlined
+def add_normals(block, scale, address):
+    """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
+    _add_normals(block.ravel(), scale, address)
 
 
 @array_form(add_normals)
@@ -136,7 +140,7 @@ def lane(address, number):
     return Address(address.seed, address.replicate, address.iteration, role)
 
 
-@inlined
+@linked
 def draw_tasks(law, address, picks):
     """Independent task indices i ~ p: each the first whose running sum of probabilities is above a uniform."""
     pairs = (np.uint64(picks.size) + _1) // _2

@@ -11,17 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from simulations.kernels import (
-    COUNT,
     GRADIENTS,
-    MATRIX,
     PRODUCTS,
     VALUES,
-    VECTOR,
     callback,
-    compiled,
+    linked,
     specialised,
     to_fixed_tuple,
-    types,
 )
 
 SHARED = 1
@@ -40,7 +36,7 @@ def curvature(u, first, second, numbers):
     """Second derivative of `value`."""
 
 
-@compiled(types.void(VECTOR, COUNT, COUNT, MATRIX, MATRIX))
+@linked
 def _turn(shared, first, back, rows, out):
     """out[r] = Q rows[r], or Q^T rows[r] where `back` is 1; Q lies in `shared` from `first` on."""
     d = rows.shape[1]

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
 
 from simulations import extremes, separable
 from simulations.family import Family, Formula, Minimum, positive_integer, real
@@ -187,13 +186,15 @@ class Shape:
         return abs(float(self.formulas.slope(t, 0.0, 0.0, (1.0, 1.0, *self.numbers))))
 
     def _shift(self, share: float) -> float:
-        """The theta of [0, t_0] with |psi'(theta)| = share |psi'(t_0)|: |psi'| is concave there."""
+        """The theta of [0, t_0] with |psi'(theta)| = share |psi'(t_0)|, by bisection: |psi'| rises there."""
         most = min(share * (1 + 1e-12), 1.0) * self.steepest
         asked = share * self._steepness(self.steepest)
         if self._steepness(most) <= asked:
             return most
-        least = asked / self.bend * (1 - 1e-12) / most
-        return most * brentq(lambda part: self._steepness(part * most) / asked - 1, least, 1.0, xtol=1e-16, rtol=1e-15)
+        low, high = asked / self.bend * (1 - 1e-12), most
+        while low < (middle := (low + high) / 2) < high:
+            low, high = (middle, high) if self._steepness(middle) < asked else (low, middle)
+        return high
 
     def _with_gap(self, family: Family, theta: float, p: float) -> Family:
         """With minimum and Delta where they are known; the tilts have mean zero and do not enter f."""

@@ -1,10 +1,11 @@
 """The convergence theory of MAML as executable claims: symbols, constants, statements, proofs. Exact arithmetic."""
 
+import importlib
+
 from theory.assumptions import ASSUMPTIONS, Assumption, Constants
 from theory.certify import Certificate
 from theory.claim import Claim, OutsideDomain
 from theory.claims import CLAIMS
-from theory.sharpening import plan, sharpen
 
 __all__ = [
     "ASSUMPTIONS",
@@ -17,3 +18,10 @@ __all__ = [
     "plan",
     "sharpen",
 ]
+
+
+def __getattr__(name: str):
+    """`plan` and `sharpen` read the claims' files, so they come when they are first asked for."""
+    if name not in ("plan", "sharpen"):
+        raise AttributeError(f"module 'theory' has no attribute {name!r}")
+    return getattr(importlib.import_module("theory.sharpening"), name)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import combinations, islice
 
 import numpy as np
-from scipy.special import gammaln
 
 from simulations.exact import Moments
 from simulations.families._rows import Rows, unpacked
@@ -21,6 +20,8 @@ _CHUNK = 4096
 def multisets(n: int, D: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """All multisets of D of n rows, in chunks of m: the share of each row (m, n), and the probabilities (m,) of drawing
     them with replacement, by stars and bars. D = inf stands for every row once."""
+    from scipy.special import gammaln
+
     if math.isinf(D):
         yield np.full((1, n), 1 / n), np.ones(1)
         return

@@ -54,7 +54,7 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
         shift_rows(residual, -1.0, ratio, found, residual)
         products(residual, residual, other)
         divide(other, square, ratio)
-        square[:] = other
+        copy(other, square)
         shift_rows(residual, 1.0, ratio, search, search)
     weighted_sum(weights, solution, out)
 

@@ -1,7 +1,7 @@
 """Oracle noise, one kind per file: a file of this folder is registered by being here, under its own name.
 
 gaussian.py is the pattern for noise of gradients, isotropic.py for noise of Hessians; tests/test_oracles.py holds every
-kind to its law.
+kind to its law. SciPy's large modules are imported where they are used, to keep the start of a run short.
 """
 
 from __future__ import annotations

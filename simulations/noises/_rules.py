@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from flint import fmpq
-from scipy.linalg import eigh_tridiagonal
 
 from simulations.noise import Nodes
 
 
 def symmetric_rule(steps: np.ndarray) -> Nodes:
     """The Gauss rule whose monic orthogonal polynomials satisfy p_{k+1} = x p_k - steps[k-1] p_{k-1}."""
+    from scipy.linalg import eigh_tridiagonal
+
     points, vectors = eigh_tridiagonal(np.zeros(len(steps) + 1), np.sqrt(steps))
     return points, vectors[0] ** 2
 

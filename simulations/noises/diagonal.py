@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.integrate import quad
 
 from simulations.blocks import add_product
 from simulations.kernels import SAMPLED_PRODUCTS, callback
@@ -32,6 +31,8 @@ def strong(d: int, D: float) -> Strong:
 
     if d == 1:
         return Strong(1 / D, "exact")
+    from scipy.integrate import quad
+
     far = math.sqrt(2 * math.log(d)) + 10
     return Strong(quad(tail, 0, far, epsabs=0, epsrel=1e-11, limit=200)[0] / D, "quadrature")
 

@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 from flint import arb, ctx
-from scipy.special import roots_hermitenorm
 
 from simulations.kernels import SAMPLED_GRADIENTS, callback
 from simulations.noise import PRECISION, Coordinate, GradientNoise, Nodes
@@ -36,6 +35,8 @@ def law(scale: float, D: float, d: int) -> Coordinate:
 
 @cache
 def _hermite(n: int) -> Nodes:
+    from scipy.special import roots_hermitenorm
+
     points, weights = roots_hermitenorm(n)
     return points, weights / weights.sum()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import gammaln
 
 from simulations.elementary import log
 from simulations.kernels import SAMPLED_GRADIENTS, callback, inlined
@@ -103,6 +102,8 @@ def sampled_gradients(tasks, spread, points, picks, parameters, samples, address
 
 def law(scale: float, D: float, d: int) -> Coordinate:
     """Binomial; the rule is the finite sum where n > D, else Gauss-Krawtchouk with n nodes."""
+
+    from scipy.special import gammaln
 
     def rule(n):
         if n > D:

@@ -15,8 +15,6 @@ from functools import cache
 
 import numpy as np
 from flint import arb, fmpq
-from scipy.integrate import quad
-from scipy.special import hyp2f1
 
 from simulations.elementary import turn
 from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback, inlined
@@ -136,6 +134,9 @@ def length(m: np.ndarray, scale: float, D: float) -> np.ndarray:
     """E||m + x u|| for x = s sin(phi): over u it is M 2F1(-1/2, (1-d)/2; d/2; (least/M)^2), M = max(||m||, |x|)."""
     if D > 1:
         raise ValueError(f"the mean norm of {D:g} random features has no exact form: D must be 1 or None")
+    from scipy.integrate import quad
+    from scipy.special import hyp2f1
+
     d, s = m.shape[1], math.sqrt(2 * m.shape[1]) * scale
 
     def given(phi, distance):

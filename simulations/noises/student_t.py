@@ -11,8 +11,6 @@ from functools import partial
 
 import numpy as np
 from flint import arb
-from scipy.special import gammaln
-from scipy.stats import chi2, t
 
 from simulations.elementary import log
 from simulations.kernels import SAMPLED_GRADIENTS, callback, inlined
@@ -84,6 +82,8 @@ def length(nu: float, m: np.ndarray, scale: float, D: float) -> np.ndarray:
     """E||m + noise|| for one sample: the normal's given chi^2, by the trapezoidal rule over its logarithm."""
     if D > 1:
         raise ValueError(f"the mean norm of {D:g} Student t samples has no exact form: D must be 1 or None")
+    from scipy.stats import chi2
+
     u, step = np.linspace(-160 / (nu - 1), math.log(chi2.isf(1e-30, nu)), 1025, retstep=True)
     x, unit = np.exp(u)[:, None], scale * math.sqrt(nu - 2)
     means = noncentral_chi_mean(np.linalg.norm(m, axis=1), unit / np.sqrt(x), m.shape[1])
@@ -95,6 +95,9 @@ def _double_exponential(n: int, nu: float) -> tuple[np.ndarray, np.ndarray]:
 
     Its integral's tail falls like that of t with nu - 2 degrees of freedom.
     """
+    from scipy.special import gammaln
+    from scipy.stats import t
+
     farthest = min(10 * t.isf(1e-18, nu - 2), _FARTHEST)
     last = math.asinh(2 / math.pi * math.asinh(farthest))
     u, step = np.linspace(-last, last, 4 * n + 1, retstep=True)

@@ -11,7 +11,6 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy.integrate import cumulative_simpson, simpson
 
 from simulations.blocks import norm
 from simulations.kernels import SAMPLED_PRODUCTS, callback
@@ -44,6 +43,8 @@ def largest_square(d: int) -> float:
     formula makes P(all |l_i| <= t) a Pfaffian of integrals of Hermite functions over [-t, t], and their parity makes
     that a determinant of half the size: even against odd functions, with one column of plain integrals where d is odd.
     """
+    from scipy.integrate import cumulative_simpson, simpson
+
     u = np.linspace(0.0, math.sqrt(2 * d) + 8, _STEPS * _EVERY + 1)
     step, functions = u[1], _hermite_functions(d, u)
     inner = cumulative_simpson(functions[0::2], dx=step, initial=0)

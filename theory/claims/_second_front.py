@@ -76,9 +76,10 @@ def constants(multipliers: tuple[sp.Expr, ...]) -> dict[str, sp.Expr]:
 def _least(vectors: tuple[sp.Symbol, ...], head: sp.Symbol, Q: sp.Expr) -> sp.Rational:
     """The least c for which c head^2 - Q is a sum of squares, rounded up: a Schur complement."""
     rest = [x for x in vectors if x is not head]
-    matrix = sp.hessian(Q, rest) / 2
-    cross = sp.Matrix([sp.diff(Q, head, x) / 2 for x in rest])
-    least = sp.diff(Q, head, 2) / 2 + (cross.T * (-matrix).LUsolve(cross))[0]
+    of = sp.Poly(Q, *vectors).coeff_monomial
+    matrix = sp.Matrix([[of(x * z) / (1 if x is z else 2) for x in rest] for z in rest])
+    cross = sp.Matrix([of(head * x) / 2 for x in rest])
+    least = of(head**2) + (cross.T * (-matrix).LUsolve(cross))[0]
     return sp.ceiling(1000 * least) / 1000
 
 
