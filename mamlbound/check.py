@@ -18,6 +18,9 @@ def check(
         list[str] | None, typer.Option(metavar="NAME|FILE.py", help="A family; may be given again.")
     ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Plant faults instead, and show what catches them.")] = False,
+    hypotheses: Annotated[
+        bool, typer.Option("--hypotheses", help="Show instead what breaks when a hypothesis is left behind.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One row per cell.")] = False,
 ) -> None:
     """Decide each claim on each family without sampling.
@@ -28,6 +31,9 @@ def check(
     if faults:
         _print_faults(as_json)
         return
+    if hypotheses:
+        _print_hypotheses(as_json)
+        return
     from simulations.verdicts import judged, suite
 
     claims, chosen = suite.chosen_claims(claim_ids or []), suite.instances(family or [])
@@ -35,8 +41,7 @@ def check(
     found = []
     for done, (column, cell) in enumerate(cells, start=1):
         found.append((column, judged(cell)))
-        if sys.stderr.isatty():
-            print(f"\r{done}/{len(cells)} cells", end="\n" if done == len(cells) else "", file=sys.stderr)
+        _show("cells", done, len(cells))
     _print_json(found) if as_json else _print_table(found)
     code = _exit_code([verdict for _, verdict in found])
     if code:
@@ -64,6 +69,55 @@ def replay(
         raise typer.Exit(code)
 
 
+def _show(what: str, done: int, total: int) -> None:
+    """How far it is, on a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total} {what}", end="\n" if done == total else "", file=sys.stderr)
+
+
+def _print_hypotheses(as_json: bool) -> None:
+    """Exit code 1: a claim fails within its hypotheses."""
+    from functools import partial
+
+    from simulations.verdicts.hypotheses import summary, table
+
+    cells = table(progress=partial(_show, "studies"))
+    inside = cells[(cells.beyond <= 1) & (cells.status == "VIOLATED")]
+    if as_json:
+        print(cells.to_json(orient="records", indent=1))
+    else:
+        _print_summary(summary(cells))
+    for row in inside.itertuples():
+        print(f"mamlbound: {row.claim} [{row.version}] fails within its hypotheses: key {row.key}", file=sys.stderr)
+    if len(inside):
+        raise typer.Exit(VIOLATED)
+
+
+def _print_summary(found) -> None:
+    heads = "without", "claim", "version", "fails", "alpha L", "on", "left/right", "cells"
+    table = _table(*heads)
+    for row in found.itertuples():
+        fails = f"at {row.beyond:.3g} times the edge" if row.fails else f"not seen, up to {row.beyond:.3g} times"
+        numbers = f"{row.alpha_L:.4g}", row.instance, f"{row.ratio:.4g}", str(row.tried)
+        table.add_row(f"the bound on {row.hypothesis}", row.claim, row.version, fails, *numbers)
+    _console().print(table)
+
+
+def _table(*heads: str):
+    from rich.table import Table
+
+    return Table(*heads, box=None, pad_edge=False, header_style="bold")
+
+
+def _console():
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    return console
+
+
 def _print_faults(as_json: bool) -> None:
     """Exit code 1: a fault goes unseen."""
     from dataclasses import asdict
@@ -76,21 +130,14 @@ def _print_faults(as_json: bool) -> None:
 
         print(json.dumps([asdict(each) for rows in found.values() for each in rows], indent=1))
     else:
-        from rich.console import Console
-        from rich.table import Table
-
-        heads = "fault", "caught by", "on", "at cell", "left/right"
-        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+        table = _table("fault", "caught by", "on", "at cell", "left/right")
         for name, rows in found.items():
             for each in rows:
                 by = f"{each.claim}, {each.version}"
                 table.add_row(name, by, each.instance, str(each.cells), f"{each.excess:.4g}")
             if not rows:
                 table.add_row(name, "NOTHING", "", "", "")
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console.width = _WIDTH
-        console.print(table)
+        _console().print(table)
     if not all(found.values()):
         raise typer.Exit(VIOLATED)
 
@@ -110,20 +157,15 @@ def _print_json(found: list) -> None:
 
 
 def _print_table(found: list) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     columns = list(dict.fromkeys(column for column, _ in found))
     by_cell: dict = {}
     for column, verdict in found:
         by_cell.setdefault(verdict.cell.claim.id, {}).setdefault(column, []).append(verdict)
-    table = Table("claim", "", *columns, box=None, pad_edge=False, header_style="bold")
+    table = _table("claim", "", *columns)
     for claim_id, row in by_cell.items():
         equation = next(iter(row.values()))[0].cell.claim.equation
         table.add_row(claim_id, equation, *(_text(row.get(column, [])) for column in columns))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
+    console = _console()
     console.print(table)
     console.print("Numbers: all versions hold, the tightest with this slack (right/left, of lower claims left/right).")
     for column, verdict in found:

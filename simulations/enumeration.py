@@ -115,17 +115,62 @@ def moments(
         ValueError: w or a batch size is out of its range, or there are too many outcomes to visit.
     """
     w, alpha = family.point(w), real(alpha)
-    scale, sigma_H = real(family.constants.sigma_tilde) / math.sqrt(family.dim), real(family.constants.sigma_H)
-    axes = [*[_mean_of(D_in, scale, "D_in")] * family.dim, *[_mean_of(D_o, scale, "D_o")] * family.dim]
-    axes.append(_mean_of(D_h, sigma_H, "D_h"))
-    if math.prod(map(len, axes)) > _MOST:
-        raise ValueError(f"{math.prod(map(len, axes))} outcomes are too many to visit; at most {_MOST}")
     mean, second = np.zeros(family.dim), 0.0
-    for chance, inner, outer, hessian in _outcomes(axes, family.dim):
-        found = estimate(Oracle(family, w, alpha, {"inner": inner, "outer": outer}, hessian, zeta))
+    for chance, found in _visited(family, w, alpha, (D_in, D_o, D_h), estimate, zeta):
         mean += chance * (family.probabilities @ found)
         second += chance * float(family.probabilities @ (found * found).sum(axis=1))
     return Enumerated(mean, second, mean - exact.meta_gradient(family, w, alpha))
+
+
+def law(
+    family: Family,
+    w: np.ndarray,
+    alpha: Number,
+    D_in: float | None = None,
+    D_o: float | None = None,
+    D_h: float | None = None,
+    estimate: Estimate = maml,
+    zeta: float = 1 / 6,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every value that the estimate of one task i ~ p takes: probabilities (m,) and values (m, d).
+
+    Args, Raises: as of `moments`.
+    """
+    w, alpha = family.point(w), real(alpha)
+    visited = list(_visited(family, w, alpha, (D_in, D_o, D_h), estimate, zeta))
+    chances = np.concatenate([chance * family.probabilities for chance, _ in visited])
+    return chances, np.concatenate([found for _, found in visited])
+
+
+def noises(family: Family, D: float | None, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Every mean of the noise of D gradients: probabilities (m,) and values (m, d).
+
+    Raises:
+        ValueError: D, called `name`, is no whole number.
+    """
+    axes = [_mean_of(D, _scale(family), name)] * family.dim
+    outcomes = list(itertools.product(*axes))
+    return (
+        np.array([math.prod(p for p, _ in outcome) for outcome in outcomes]),
+        np.array([[value for _, value in outcome] for outcome in outcomes]),
+    )
+
+
+def _visited(
+    family: Family, w: np.ndarray, alpha: float, sizes: tuple, estimate: Estimate, zeta: float
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Every outcome of the noise: its probability and the estimates of all tasks, (tasks, d)."""
+    inner, outer = (_mean_of(D, _scale(family), name) for D, name in zip(sizes, ("D_in", "D_o"), strict=False))
+    hessian = _mean_of(sizes[2], real(family.constants.sigma_H), "D_h")
+    axes = [*[inner] * family.dim, *[outer] * family.dim, hessian]
+    if math.prod(map(len, axes)) > _MOST:
+        raise ValueError(f"{math.prod(map(len, axes))} outcomes are too many to visit; at most {_MOST}")
+    for chance, inner, outer, hessian in _outcomes(axes, family.dim):
+        yield chance, estimate(Oracle(family, w, alpha, {"inner": inner, "outer": outer}, hessian, zeta))
+
+
+def _scale(family: Family) -> float:
+    return real(family.constants.sigma_tilde) / math.sqrt(family.dim)
 
 
 def _mean_of(D: float | None, size: float, name: str) -> list[tuple[float, float]]:

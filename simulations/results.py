@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulations.experiment import Experiment
 
 GUARD = 3.0
@@ -37,13 +40,18 @@ class State:
     counted: int
 
     def save(self, file: str | Path) -> None:
-        """Write it to a file, in NumPy's format .npz.
+        """Write it to a file, in NumPy's format .npz; an older state there is replaced whole or not at all.
 
         Raises:
             OSError: the file cannot be written.
         """
-        with open(file, "wb") as stream:
-            np.savez(stream, **{each.name: getattr(self, each.name) for each in fields(self)})
+        part = Path(f"{file}.part")
+        try:
+            with open(part, "wb") as stream:
+                np.savez(stream, **{each.name: getattr(self, each.name) for each in fields(self)})
+            os.replace(part, file)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, file: str | Path) -> State:
@@ -63,38 +71,98 @@ class State:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a run found.
+class Rows:
+    """What was noted at some iterations, in order: points of the runs, and means over them.
 
-    frame: replicate, iteration, grad_norm, objective, step; one row per recorded point; the step leads on from it.
-    first_passage: replicate, eps, T, censored; T is the first iteration with ||grad F(w_k)|| <= eps.
-    mean: iteration, grad_norm, standard_error; the mean over replicates wherever the norm was found.
-    mean_passage: eps, T, censored; T is the first iteration at which the mean plus GUARD standard errors is <= eps.
-    replicates: replicate, stop_reason, iteration, smallest, mean_square; one row each. stop_reason is "iterations" (all
-        were done), "passed" (every target, until_passage), "diverged" (`iteration` is the first whose point or
-        ||grad F|| is not finite) or "stopped" (asked to); smallest and mean_square are the least ||grad F|| and the
-        mean of its squares over the iterations where it was found.
-    state: from which `run` can go on.
+    recorded: (rows,), iterations of the points. norms, objectives, steps: (rows, replicates) there.
+    averaged: (means,), iterations of the means. means, errors: (means,), mean of ||grad F|| and its standard error.
+    """
+
+    recorded: np.ndarray
+    norms: np.ndarray
+    objectives: np.ndarray
+    steps: np.ndarray
+    averaged: np.ndarray
+    means: np.ndarray
+    errors: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: list[Rows]) -> Rows:
+        """All parts as one."""
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found; each table is made when it is first asked for.
+
+    rows: what was noted, as arrays. state: from which `run` can go on. reasons: (replicates,), the stop_reason of each.
 
     A diverged replicate has grad_norm and objective inf from then on, so every mean over it is inf, never a number.
     """
 
     experiment: Experiment
-    frame: pd.DataFrame
-    first_passage: pd.DataFrame
-    mean: pd.DataFrame
-    mean_passage: pd.DataFrame
-    replicates: pd.DataFrame
+    rows: Rows
+    reasons: np.ndarray
     state: State
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """replicate, iteration, grad_norm, objective, step; one row per recorded point; the step leads on from it."""
+        rows = self.rows
+        replicates, recorded = np.arange(self.experiment.replicates), rows.recorded
+        columns = (rows.norms, rows.objectives, rows.steps)
+        return _table(
+            replicate=np.repeat(replicates, recorded.size),
+            iteration=np.tile(recorded, replicates.size),
+            **dict(zip(("grad_norm", "objective", "step"), (column.ravel("F") for column in columns), strict=True)),
+        )
+
+    @cached_property
+    def first_passage(self) -> pd.DataFrame:
+        """replicate, eps, T, censored; T is the first iteration with ||grad F(w_k)|| <= eps."""
+        targets, replicates = self.state.passage.shape
+        return _censored(
+            replicate=np.tile(np.arange(replicates), targets),
+            eps=np.repeat(_targets(self.experiment), replicates),
+            T=self.state.passage.ravel(),
+        )
+
+    @cached_property
+    def mean(self) -> pd.DataFrame:
+        """iteration, grad_norm, standard_error; the mean over replicates wherever the norm was found."""
+        return _table(iteration=self.rows.averaged, grad_norm=self.rows.means, standard_error=self.rows.errors)
+
+    @cached_property
+    def mean_passage(self) -> pd.DataFrame:
+        """eps, T, censored; T is the first iteration at which the mean plus GUARD standard errors is <= eps."""
+        return _censored(eps=_targets(self.experiment), T=self.state.mean_passage)
+
+    @cached_property
+    def replicates(self) -> pd.DataFrame:
+        """replicate, stop_reason, iteration, smallest, mean_square; one row each.
+
+        stop_reason is "iterations" (all were done), "passed" (every target, until_passage), "diverged" (`iteration` is
+        the first whose point or ||grad F|| is not finite) or "stopped" (asked to); smallest and mean_square are the
+        least ||grad F|| and the mean of its squares over the iterations where it was found.
+        """
+        state = self.state
+        return _table(
+            replicate=np.arange(state.diverged.size),
+            stop_reason=self.reasons,
+            iteration=np.where(state.diverged >= 0, state.diverged, state.iteration - 1),
+            smallest=state.smallest,
+            mean_square=state.squares / max(state.counted, 1),
+        )
 
 
 class Log:
-    """Gathers chunks into the tables of a Result."""
+    """Gathers chunks into a Result."""
 
     def __init__(self, experiment: Experiment, state: State | None = None) -> None:
         self.experiment, replicates = experiment, experiment.replicates
         self.digest = experiment.digest
-        self.eps = np.array(sorted(set(map(float, experiment.eps)), reverse=True))
+        self.eps = _targets(experiment)
         self.norm_every = 1 if experiment.eps else experiment.record_every
         if state is None:
             fresh = np.full((self.eps.size, replicates), -1), np.full(self.eps.size, -1)
@@ -107,8 +175,7 @@ class Log:
         self.points, self.diverged = state.points.copy(), state.diverged.copy()
         self.passage, self.mean_passage = state.passage.copy(), state.mean_passage.copy()
         self.smallest, self.squares = state.smallest.copy(), state.squares.copy()
-        self.records: list[pd.DataFrame] = [_records(*(np.empty((0, replicates)),) * 3, np.arange(0))]
-        self.means: list[pd.DataFrame] = [_means(np.arange(0), np.empty(0), np.empty(0))]
+        self.parts = [Rows(np.arange(0), *(np.empty((0, replicates)),) * 3, np.arange(0), *(np.empty(0),) * 2)]
 
     @property
     def last(self) -> int:
@@ -142,10 +209,11 @@ class Log:
         if self.settled:
             self.diverged[self.diverged > self.last] = -1
             iterations = iterations[iterations <= self.last]
-        rows = np.flatnonzero(iterations % self.experiment.record_every == 0)
-        self.records.append(_records(norms[rows], objectives[rows], steps[rows], self.next + rows))
+        recorded = np.flatnonzero(iterations % self.experiment.record_every == 0)
+        points = norms[recorded], objectives[recorded], steps[recorded]
         rows = np.flatnonzero(iterations % self.norm_every == 0)
-        self.means.append(_means(self.next + rows, mean[: rows.size], error[: rows.size]))
+        means = mean[: rows.size], error[: rows.size]
+        self.parts.append(Rows(self.next + recorded, *points, self.next + rows, *means))
         self.smallest = np.minimum(self.smallest, norms[rows].min(axis=0, initial=math.inf))
         self.squares = np.cumsum(np.vstack([self.squares, norms[rows] ** 2]), axis=0)[-1]
         self.counted += rows.size
@@ -162,59 +230,20 @@ class Log:
         return tuple(np.where(lost, math.inf, part) for part in (sound.mean(axis=1), error))
 
     def result(self) -> Result:
-        """The tables so far."""
-        frame, mean = (pd.concat(parts[1:] or parts, ignore_index=True) for parts in (self.records, self.means))
-        shape = self.passage.shape
-        first = pd.DataFrame(
-            {
-                "replicate": np.broadcast_to(np.arange(shape[1]), shape).ravel(),
-                "eps": np.repeat(self.eps, shape[1]),
-                "T": self.passage.ravel(),
-            }
-        )
-        return Result(
-            self.experiment,
-            frame.sort_values(["replicate", "iteration"], ignore_index=True),
-            _censored(first),
-            mean,
-            _censored(pd.DataFrame({"eps": self.eps, "T": self.mean_passage})),
-            self._replicates(),
-            self._state(),
-        )
-
-    def _replicates(self) -> pd.DataFrame:
+        """What was found so far."""
         done = "iterations" if self.next > self.experiment.iterations else "stopped"
-        reason = np.full(self.diverged.size, "passed" if self.settled else done, dtype=object)
-        reason[self.diverged >= 0] = "diverged"
-        return pd.DataFrame(
-            {
-                "replicate": np.arange(self.diverged.size),
-                "stop_reason": reason,
-                "iteration": np.where(self.diverged >= 0, self.diverged, self.next - 1),
-                "smallest": self.smallest,
-                "mean_square": self.squares / max(self.counted, 1),
-            }
-        )
+        reasons = np.full(self.diverged.size, "passed" if self.settled else done, dtype=object)
+        reasons[self.diverged >= 0] = "diverged"
+        return Result(self.experiment, Rows.joined(self.parts), reasons, self._state())
 
     def _state(self) -> State:
         arrays = self.points, self.diverged, self.passage, self.mean_passage, self.smallest, self.squares
         return State(self.digest, self.next, *arrays, self.counted)
 
 
-def _records(norms: np.ndarray, objectives: np.ndarray, steps: np.ndarray, iterations: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "replicate": np.broadcast_to(np.arange(norms.shape[1]), norms.shape).ravel(),
-            "iteration": np.broadcast_to(iterations[:, None], norms.shape).ravel(),
-            "grad_norm": norms.ravel(),
-            "objective": objectives.ravel(),
-            "step": steps.ravel(),
-        }
-    )
-
-
-def _means(iterations: np.ndarray, mean: np.ndarray, error: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame({"iteration": iterations, "grad_norm": mean, "standard_error": error})
+def _targets(experiment: Experiment) -> np.ndarray:
+    """Each eps once, the largest first."""
+    return np.array(sorted(set(map(float, experiment.eps)), reverse=True))
 
 
 def _first(found: np.ndarray, below: np.ndarray, start: int) -> None:
@@ -223,6 +252,13 @@ def _first(found: np.ndarray, below: np.ndarray, start: int) -> None:
     found[news] = start + below.argmax(axis=0)[news]
 
 
-def _censored(table: pd.DataFrame) -> pd.DataFrame:
+def _table(**columns: np.ndarray) -> pd.DataFrame:
+    import pandas as pd  # 0.3 s that a run without tables does not pay
+
+    return pd.DataFrame(columns)
+
+
+def _censored(**columns: np.ndarray) -> pd.DataFrame:
     """Rows that were never reached get no T and are flagged, not dropped."""
+    table = _table(**columns)
     return table.assign(T=table["T"].where(table["T"] >= 0).astype("Int64"), censored=table["T"] < 0)

@@ -38,7 +38,7 @@ for _name in NAMES:
 BY_CONSTANTS = tuple(name for name in NAMES if "L" in inspect.signature(globals()[name]).parameters)
 """The families that are asked for by L, rho, sigma, ...; the others take data."""
 
-APART = ("spike",)
+APART = ("bowl", "spike")
 """Made for one claim alone and not held to the contract of the families; known to `named` only."""
 
 

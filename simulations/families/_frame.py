@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_complex_dtype, is_numeric_dtype
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = 1e25
 _SPREAD = 1e-9
@@ -26,6 +28,8 @@ def grouped(
     Raises:
         ValueError: the frame cannot be used as it stands; the message names the column or the task.
     """
+    import pandas as pd  # here and below: whoever brings a frame has loaded it, nobody else needs it
+
     features = _named(frame, target, task, features)
     if not features and not intercept:
         raise ValueError("features must name at least one column where there is no intercept, got none")
@@ -46,6 +50,8 @@ def grouped(
 
 def _named(frame: pd.DataFrame, target: Hashable, task: Hashable, features: Sequence[Hashable] | None) -> list:
     """The feature columns, all others where features is None."""
+    import pandas as pd
+
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"frame must be a pandas DataFrame, got {type(frame).__name__}")
     for name in frame.columns[frame.columns.duplicated()][:1]:
@@ -69,6 +75,8 @@ def _present(frame: pd.DataFrame, name: Hashable) -> None:
 
 def _numbers(frame: pd.DataFrame, name: Hashable) -> np.ndarray:
     """A column that varies, as floats."""
+    from pandas.api.types import is_complex_dtype, is_numeric_dtype
+
     _present(frame, name)
     column = frame[name]
     if not is_numeric_dtype(column) or is_complex_dtype(column):

@@ -26,10 +26,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from simulations.families import _robust
 from simulations.families._frame import LARGEST, grouped
@@ -49,6 +48,9 @@ from simulations.family import Family, real
 from simulations.noise import GradientNoise, HessianNoise, Noise, Strong
 from theory import Constants
 from theory.rationals import Number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FITTED = 1e-9
 _MOST = 2**32
@@ -167,6 +169,8 @@ def _trace(matrix: np.ndarray) -> float:
 
 def example() -> Family:
     """Five tasks of three to seven made-up rows with two features: the member on which every family's tests run."""
+    import pandas as pd
+
     generator = np.random.Generator(np.random.Philox(0))
     task = np.repeat(np.arange(5), np.arange(3, 8))
     x = generator.standard_normal((task.size, 2)) + 0.3 * task[:, None]

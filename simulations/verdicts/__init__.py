@@ -72,6 +72,10 @@ def judged(cell: Cell) -> Verdict:
 
 
 def _measured(cell: Cell, names: set[str]) -> Verdict:
+    if cell.sampled and names & set(trajectory.QUANTITIES) and names <= GIVEN | set(local.FIRST_STEP):
+        point = local.Point(cell, {"F_step"})
+        measured = {name: local.FIRST_STEP[name](point) for name in names - GIVEN}
+        return decided(cell, point.constants, measured, point.evidence)
     if names & set(trajectory.QUANTITIES):
         found = [decided(cell, cell.balls, each, "exact") for each in trajectory.measured(cell, names)]
         return worst(found) if found else undecided(cell, "the run starts below eps", "NOT_APPLICABLE")

@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
+import sympy as sp
 from flint import arb
 
 from simulations.enumeration import ESTIMATES, Estimate
 from simulations.family import Family, real
 from simulations.guarded import ball
 from theory import symbols as s
-from theory.claim import Claim
+from theory.claim import Claim, Hypothesis
 from theory.rationals import Number, exact
 from theory.record import edge
 
@@ -43,6 +44,7 @@ class Cell:
         by: from which source the quantities come: "balls" (Arb, cosine tasks), "moments" (closed forms and quadrature),
             "outcomes" (every outcome of two-point noise), "certificate" (not from the family at all). By default the
             first of these that knows the family and the estimate.
+        dropped: a symbol, such as "B", whose hypotheses are not asked for: to see what breaks without them.
     """
 
     claim: Claim
@@ -63,6 +65,7 @@ class Cell:
     T: int | None = None
     estimate: str | Estimate | None = None
     by: str | None = None
+    dropped: str | None = None
 
     def __post_init__(self) -> None:
         if self.version not in self.claim.versions:
@@ -72,9 +75,17 @@ class Cell:
             raise ValueError(f"estimate must be one of {', '.join(ESTIMATES)}, got {self.estimate!r}")
         if self.by not in (None, "balls", "moments", "outcomes", "certificate"):
             raise ValueError(f"by must be balls, moments, outcomes or certificate, got {self.by!r}")
+        if self.dropped is not None and len(self.hypotheses) == len(self.claim.domain):
+            bounded = ", ".join(dict.fromkeys(str(each.relation.lhs) for each in self.claim.domain))
+            raise ValueError(f"dropped must be one of {bounded}, which {self.claim.id} restricts, got {self.dropped!r}")
         for name in ("w", "u"):
             if getattr(self, name) is not None:
                 self.family.point(getattr(self, name), name)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """Those of the claim that are asked for."""
+        return tuple(each for each in self.claim.domain if str(each.relation.lhs) != self.dropped)
 
     @property
     def method(self) -> str:
@@ -110,6 +121,11 @@ class Cell:
         size = getattr(self, name)
         return math.inf if size is None else float(size)
 
+    @property
+    def sampled(self) -> bool:
+        """Whether any batch is finite."""
+        return any(self.samples(name) != math.inf for name in BATCHES)
+
     @cached_property
     def given(self) -> dict[str, Number]:
         """All that is not measured, by the names of the theory: constants, step, batch sizes, options."""
@@ -117,6 +133,18 @@ class Cell:
         found |= {"alpha": self.inner_step, **{name: self.samples(name) for name in BATCHES}}
         found |= {"N": self.N, "zeta": self.zeta}
         return found if self.eps is None else found | {"eps": self.eps}
+
+    @cached_property
+    def exactly(self) -> dict[sp.Symbol, sp.Expr]:
+        """`given` as exact numbers by symbol, infinite batches as oo."""
+        numbers = {name: sp.oo if value == math.inf else exact(value) for name, value in self.given.items()}
+        return {s.QUANTITIES[name].symbol: value for name, value in numbers.items()}
+
+    @property
+    def floor(self) -> float:
+        """The least eps the claim allows, 0 where it has no noise floor."""
+        least = [h.relation.rhs for h in self.claim.domain if isinstance(h.relation, sp.Ge) and h.relation.lhs == s.eps]
+        return max((float(bound.subs(self.exactly)) for bound in least), default=0.0)
 
     @cached_property
     def balls(self) -> dict[str, arb]:

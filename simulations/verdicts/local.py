@@ -202,11 +202,18 @@ class Point:
         if cell.samples("B_step") == math.inf:
             lengths, chances = np.array([self.family.probabilities @ self.at.norms]), np.ones(1)
         else:
-            shares, chances = batches(self.family.probabilities, int(cell.B_step))
-            lengths = shares @ self.at.norms
-        if cell.samples("D_step") != math.inf and real(self.family.constants.sigma_tilde) > 0:
-            raise Unknown("no exact law of the step size with sampled gradients is known")
+            likely, norms = self._sampled_norms
+            shares, chances = batches(likely, int(cell.B_step))
+            lengths = shares @ norms
         return 1 / (base + slope * lengths), chances
+
+    @cached_property
+    def _sampled_norms(self) -> tuple[np.ndarray, np.ndarray]:
+        """||grad~ f_i(w)|| of one task i ~ p: probabilities and values."""
+        chances, noise = enumeration.noises(self.family, self.cell.D_step, "D_step")
+        gradients = self.family.gradients(self.cell.point)
+        norms = np.linalg.norm(gradients[:, None] + noise, axis=2)
+        return np.outer(self.family.probabilities, chances).ravel(), norms.ravel()
 
     def step_moment(self, power: int) -> arb:
         """E (1/L~)^power."""
@@ -227,31 +234,36 @@ class Point:
         return around(value, 10 * ROUNDING * value)
 
     @cached_property
+    def _updates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every update direction, (m, d), and its probability."""
+        cell, D = self.cell, {name: getattr(self.cell, name) for name in ("D_in", "D_o", "D_h")}
+        how = {"estimate": cell.estimator, "zeta": real(cell.zeta)}
+        chances, rows = enumeration.law(self.family, cell.point, self.alpha, **D, **how)
+        if cell.samples("B") != math.inf:
+            shares, chances = batches(chances, int(cell.B))
+        elif all(cell.samples(name) == math.inf for name in D):
+            shares, chances = chances[None], np.ones(1)
+        elif self.family.size == 1:
+            shares = np.eye(chances.size)
+        else:
+            raise Unknown("a full batch of noisy tasks has too many outcomes to visit: give B")
+        return shares @ rows, chances
+
+    @cached_property
     def step_of_F(self) -> arb:
-        """E F(w - beta (mean of a batch)) - F(w), visiting every batch and every step size."""
-        cell = self.cell
-        if any(cell.samples(name) != math.inf for name in ("D_in", "D_o", "D_h")):
-            raise Unknown("the expected change of F in a step is found for exact oracles only")
-        oracle = enumeration.Oracle(
-            self.family, cell.point, self.alpha, dict.fromkeys(("inner", "outer"), np.zeros(self.family.dim)), 0.0,
-            real(cell.zeta),
-        )
-        rows = cell.estimator(oracle)
-        shares, chances = (
-            (self.family.probabilities[None], np.ones(1))
-            if cell.samples("B") == math.inf
-            else batches(self.family.probabilities, int(cell.B))
-        )
+        """E F(w - beta (mean of a batch)) - F(w), visiting every batch, noise and step size."""
+        updates, chances = self._updates
         steps, likely = self.betas
         if steps.size * chances.size > _MOST_BATCHES:
             raise Unknown(f"{steps.size * chances.size} outcomes of a step are too many to visit")
-        values = [
-            [exact.objective(self.family, cell.point - beta * update, self.alpha) for beta in steps]
-            for update in shares @ rows
-        ]
-        after = float(chances @ np.array(values) @ likely)
+        values = np.array(
+            [
+                [exact.objective(self.family, self.cell.point - beta * update, self.alpha) for beta in steps]
+                for update in updates
+            ]
+        )
         room = 10 * ROUNDING * (np.abs(values).max() + float(self.at.objective.rad()) / ROUNDING)
-        return around(after, room) - self.at.objective
+        return around(float(chances @ values @ likely), room) - self.at.objective
 
 
 def batches(probabilities: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -333,3 +345,8 @@ QUANTITIES: dict[str, Callable[[Point], arb]] = {
     "beta_second": lambda point: point.beta_moment(2),
     "F_step": lambda point: point.step_of_F,
 }
+FIRST_STEP: dict[str, Callable[[Point], arb]] = {
+    "F_drop": lambda point: -point.step_of_F,
+    "mean_grad_F": lambda point: length(point.at.gradient),
+}
+"""What a claim about iteration k of a run speaks of at k = 0, where w_k is no random point."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import sympy as sp
 
 from simulations import exact, families
 from simulations.family import Family, real
@@ -20,7 +19,6 @@ from simulations.verdicts.key import KNOWN
 from simulations.verdicts.verdict import symbols_of, unseen
 from theory import CLAIMS, Claim
 from theory import symbols as s
-from theory.rationals import exact as exact_number
 
 _SMALL = {"dim": 2, "tasks": 4, "eps": 0.1}
 BY_PROOF = "by proof"
@@ -144,24 +142,15 @@ def _sizes(cell: Cell, names: set[str]) -> dict[str, object]:
     sizes = {name: 1 for name in ("D_in", "D_o", "D_h") if name in names}
     if "B_step" in names:
         needed = [h.relation.rhs for h in cell.claim.domain if h.relation.lhs == s.B_step]
-        sizes["B_step"] = math.ceil(max(float(_value(cell, least)) for least in needed))
+        sizes["B_step"] = math.ceil(max(float(least.subs(cell.exactly)) for least in needed))
     return sizes
 
 
 def _target(claim: Claim, family: Family) -> float:
     """eps for a run with exact gradients: half of where it starts, or the noise floor where that is above it."""
-    cell, floor = Cell(claim, family), 0.0
-    for hypothesis in claim.domain:
-        if hypothesis.relation.lhs == s.eps:
-            floor = float(_value(cell, hypothesis.relation.rhs))
+    cell = Cell(claim, family)
     start = np.linalg.norm(exact.meta_gradient(family, cell.point, real(cell.inner_step)))
-    return max(start / 2, 1.01 * floor)
-
-
-def _value(cell: Cell, expression: sp.Expr) -> sp.Expr:
-    """An expression in what the cell gives; infinite batches as limits."""
-    numbers = {name: sp.oo if value == math.inf else exact_number(value) for name, value in cell.given.items()}
-    return expression.subs({s.QUANTITIES[name].symbol: value for name, value in numbers.items()})
+    return max(start / 2, 1.01 * cell.floor)
 
 
 def chosen_claims(ids: Iterable[str] = ()) -> list[Claim]:

@@ -13,7 +13,7 @@ from simulations.experiment import Experiment, run
 from simulations.family import real
 from simulations.guarded import ROUNDING, around
 from simulations.methods import METHODS
-from simulations.verdicts.cell import BATCHES, Cell
+from simulations.verdicts.cell import Cell
 from simulations.verdicts.local import Unknown
 
 QUANTITIES = ("F_drop", "F_drop_all", "T", "best_grad", "mean_grad_F")
@@ -66,7 +66,7 @@ def _drops(norms: np.ndarray, objectives: np.ndarray, before: int, names: set[st
 def _decidable(cell: Cell) -> None:
     if cell.eps is None:
         raise Unknown("a claim on trajectories needs eps")
-    if any(cell.samples(name) != math.inf for name in BATCHES):
+    if cell.sampled:
         raise Unknown("runs with sampled batches leave the mean over replicates uncertain: leave the batch sizes out")
     if cell.judged not in METHODS:
         raise Unknown(f"{cell.judged} is not a method of the engine")
@@ -101,7 +101,7 @@ def _run(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
         method=cell.judged,
         alpha=cell.inner_step,
         step="published",
-        iterations=_LONGEST,
+        iterations=max(_LONGEST, cell.T or 0),
         eps=[cell.eps],
         until_passage=True,
         method_options={"zeta": real(cell.zeta)} if cell.judged == "hf_maml" else {},

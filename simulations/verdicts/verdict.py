@@ -18,7 +18,6 @@ from simulations.verdicts.key import written
 from theory import CLAIMS
 from theory import symbols as s
 from theory.claim import Claim, OutsideDomain
-from theory.rationals import exact
 
 Status = Literal["HOLDS", "VIOLATED", "UNDECIDED", "NOT_APPLICABLE", "ERROR"]
 SEVERITY = ("ERROR", "VIOLATED", "UNDECIDED", "HOLDS", "NOT_APPLICABLE")
@@ -55,7 +54,7 @@ class Verdict:
     def expected(self) -> bool:
         """Whether the theory allows it: a proved version may not be violated, and nothing may be an error."""
         refuted = self.cell.claim.versions[self.cell.version].status == "refuted"
-        return self.status != "ERROR" and (self.status != "VIOLATED" or refuted)
+        return self.status != "ERROR" and (self.status != "VIOLATED" or refuted or self.cell.dropped is not None)
 
     def row(self) -> dict[str, object]:
         """The verdict as one row of a table; numbers that are not there are None."""
@@ -150,10 +149,8 @@ def _replays(claim: Claim, version: str) -> bool:
 
 def outside(cell: Cell, measured: Mapping[str, arb]) -> str:
     """The first hypothesis that fails, of those whose values are all there, with the values; "" if none does."""
-    exact_values = {name: sp.oo if value == math.inf else exact(value) for name, value in cell.given.items()}
-    point = {s.QUANTITIES[name].symbol: value for name, value in exact_values.items()}
-    point |= {s.QUANTITIES[name].symbol: sp.Rational(float(value)) for name, value in measured.items()}
-    for hypothesis in cell.claim.domain:
+    point = cell.exactly | {s.QUANTITIES[name].symbol: sp.Rational(float(value)) for name, value in measured.items()}
+    for hypothesis in cell.hypotheses:
         if not hypothesis.relation.free_symbols <= point.keys():
             continue
         try:
@@ -161,8 +158,6 @@ def outside(cell: Cell, measured: Mapping[str, arb]) -> str:
         except OutsideDomain as failure:
             return str(failure)
     return ""
-
-
 
 
 def symbols_of(claim: Claim, version: str) -> set[str]:
