@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign lint bench clean
+.PHONY: reproduce test test-thorough test-foreign test-browser lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -26,6 +26,17 @@ $(FOREIGN)/.ready: setup.cfg pyproject.toml
 	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,foreign]"
 	touch $@
 
+# The page in a headless chromium, which comes from the system: apt-get install chromium chromium-driver.
+BROWSER := .browser-venv
+
+test-browser: $(BROWSER)/.ready
+	PYTHONPATH=tests $(BROWSER)/bin/python -m pytest -n 0 -s tests/browser/check_browser.py
+
+$(BROWSER)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(BROWSER)
+	$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,browser]"
+	touch $@
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 
@@ -46,4 +57,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv $(FOREIGN) out build *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) $(BROWSER) out build *.egg-info
