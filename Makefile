@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign test-browser lint bench clean
+.PHONY: reproduce test test-thorough test-foreign test-browser lint docs bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -40,6 +40,9 @@ $(BROWSER)/.ready: setup.cfg pyproject.toml
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 
+docs: $(VENV)/.ready
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build
+
 bench: .bench-venv/.ready
 	.bench-venv/bin/python -m benchmarks
 
@@ -57,4 +60,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv $(FOREIGN) $(BROWSER) out build *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) $(BROWSER) out build docs/_build docs/_generated *.egg-info
