@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign lint bench clean
+.PHONY: reproduce test test-thorough test-foreign test-oracle lint bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -26,6 +26,17 @@ $(FOREIGN)/.ready: setup.cfg pyproject.toml
 	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,foreign]"
 	touch $@
 
+# PEPit's certified worst cases, in an environment of its own: it brings solvers of semidefinite programmes.
+ORACLE := .oracle-venv
+
+test-oracle: $(ORACLE)/.ready
+	$(ORACLE)/bin/python -m pytest -s -n 0 -W ignore tests/oracle/check_pepit.py
+
+$(ORACLE)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,oracle]"
+	touch $@
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 
@@ -46,4 +57,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv $(FOREIGN) out build *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) $(ORACLE) out build *.egg-info
