@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign test-browser lint docs bench clean
+.PHONY: reproduce test test-thorough test-foreign test-oracle test-browser lint docs bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -37,6 +37,17 @@ $(BROWSER)/.ready: setup.cfg pyproject.toml
 	$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,browser]"
 	touch $@
 
+# PEPit's certified worst cases, in an environment of its own: it brings solvers of semidefinite programmes.
+ORACLE := .oracle-venv
+
+test-oracle: $(ORACLE)/.ready
+	$(ORACLE)/bin/python -m pytest -s -n 0 -W ignore tests/oracle/check_pepit.py
+
+$(ORACLE)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,oracle]"
+	touch $@
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 
@@ -60,4 +71,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv $(FOREIGN) $(BROWSER) out build docs/_build docs/_generated *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) $(ORACLE) $(BROWSER) out build docs/_build docs/_generated *.egg-info

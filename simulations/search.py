@@ -1,28 +1,31 @@
 """Adversarial search: the instance and the point that bring a claim's left side nearest to its right side.
 
-Candidates come from the families with constants drawn over decades, and from instances made to be hard; each is
-improved by Nelder and Mead's method over the point w. Sides are exact, so what is found is a verdict with a key. A
-proved claim that is beaten means that the program is wrong.
+Candidates come from instances made to be hard, and from the families with constants drawn over decades; where the
+claim is about a point, each is improved by Nelder and Mead's method over w. Sides are exact, so what is found is a
+verdict with a key. A proved claim that is beaten means that the program is wrong.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import minimize
 
-from simulations import families
+from simulations import exact, families
 from simulations.family import Family, real
 from simulations.verdicts import Cell, Verdict, judged, trajectory
+from simulations.verdicts.cuts import share
 from simulations.verdicts.suite import chosen_claims
 from simulations.verdicts.verdict import symbols_of, unseen
 from theory import Claim
 
 _ROUNDS = 40
 _SHAPES = ("cosine", "welsch", "rotated")
+_FREE: Mapping[str, object] = MappingProxyType({})
 
 
 class Beaten(ArithmeticError):
@@ -34,7 +37,8 @@ class Found:
     """The worst instance of a search.
 
     published, sharp: verdicts there, by the version they are about.
-    ratio: left over right of the published version; of lower claims right over left. 1 would be equality.
+    ratio: left over right of the published version; of lower claims right over left. 1 would be equality. Where a
+        constant was searched for, the share of it that the instance uses up, the others as they are.
     share: the same against the sharp version.
     tried: how many cells were decided.
     """
@@ -46,25 +50,33 @@ class Found:
     tried: int
 
 
-def search(claim_id: str, budget: int = 400, seed: int = 0) -> Found:
-    """Bring the two sides of a claim together.
+def search(
+    claim_id: str,
+    budget: int = 400,
+    seed: int = 0,
+    constant: str | None = None,
+    at: Mapping[str, object] = _FREE,
+) -> Found:
+    """Bring the two sides of a claim together, or use up one of its constants.
 
     Args:
-        claim_id: of a claim on the quantities at a point.
+        claim_id: of a claim that instances can show.
         budget: cells to decide, at least 1.
         seed: of the candidates.
+        constant: the one to use up, by its name in the published version; by default the whole right side.
+        at: fields of `Cell` that are held fixed, such as D_in.
 
     Raises:
-        ValueError: there is no such claim, or it is not one about a point.
+        ValueError: there is no such claim or constant, or no instance shows it.
         Beaten: a proved version is violated.
     """
     (claim,) = chosen_claims([claim_id])
     if not claim.versions.keys() >= {"published", "sharp"} or unseen(claim, "published"):
         raise ValueError(f"{claim_id} speaks of what no instance shows: there is nothing to search")
-    if symbols_of(claim, "published") & set(trajectory.QUANTITIES):
-        raise ValueError(f"search is for claims about a point, and {claim_id} is about a trajectory")
-    run = _Run(claim, budget)
-    for family, options in _candidates(claim, np.random.Generator(np.random.Philox(seed))):
+    if constant is not None and constant not in claim.published:
+        raise ValueError(f"constant of {claim_id} must be one of {', '.join(claim.published)}, got {constant!r}")
+    run = _Run(claim, budget, constant)
+    for family, options in _candidates(claim, np.random.Generator(np.random.Philox(seed)), dict(at)):
         if not run.left:
             break
         run.improve(family, options)
@@ -72,14 +84,26 @@ def search(claim_id: str, budget: int = 400, seed: int = 0) -> Found:
         raise ValueError(f"none of {run.tried} candidates lies in the domain of {claim_id} and can be decided exactly")
     family, options = run.best
     sharp = run.decided(family, options, "sharp")
-    return Found(run.worst, sharp, run.highest, _ratio(sharp), run.tried)
+    known = constant is None or constant in claim.sharp
+    return Found(run.worst, sharp, run.highest, run.measure(sharp) if known else math.nan, run.tried)
+
+
+def searched() -> list[tuple[str, str]]:
+    """(claim, constant) of all proved published constants that instances can show."""
+    return [
+        (claim.id, name)
+        for claim in chosen_claims()
+        if not unseen(claim, "published") and claim.kind != "identity" and "sharp" in claim.versions
+        if claim.versions["published"].status == "proved"
+        for name in claim.published
+    ]
 
 
 class _Run:
     """What was tried so far and the worst of it."""
 
-    def __init__(self, claim: Claim, budget: int) -> None:
-        self.claim, self.left, self.tried = claim, budget, 0
+    def __init__(self, claim: Claim, budget: int, constant: str | None) -> None:
+        self.claim, self.left, self.tried, self.constant = claim, budget, 0, constant
         self.highest, self.worst, self.best = -math.inf, None, None
 
     def decided(self, family: Family, options: dict, version: str) -> Verdict:
@@ -88,19 +112,28 @@ class _Run:
             raise Beaten(f"a PROVED claim is beaten, so this program is wrong: {found}; {_key(found)}")
         return found
 
+    def measure(self, found: Verdict) -> float:
+        """What is to be large; -inf where the claim does not apply or cannot be decided."""
+        if found.status not in ("HOLDS", "VIOLATED"):
+            return -math.inf
+        return _ratio(found) if self.constant is None else share(found, self.constant)
+
     def ratio(self, family: Family, options: dict) -> float:
-        """-inf where the claim does not apply or cannot be decided."""
+        """The measure of the published version."""
         if not self.left:
             return -math.inf
         self.left, self.tried = self.left - 1, self.tried + 1
         found = self.decided(family, options, "published")
-        ratio = _ratio(found) if found.status in ("HOLDS", "VIOLATED") else -math.inf
+        ratio = self.measure(found)
         if ratio > self.highest:
             self.highest, self.worst, self.best = ratio, found, (family, options)
         return ratio
 
     def improve(self, family: Family, options: dict) -> None:
-        """From the start of the family, over w."""
+        """From the start of the family, over w; runs are taken as they are."""
+        if "eps" in options:
+            self.ratio(family, options)
+            return
         rho = real(family.constants.rho)
         size = real(family.constants.L) / rho if rho else 1.0
 
@@ -122,27 +155,64 @@ def _key(found: Verdict) -> str:
         return str(reason)
 
 
-def _candidates(claim: Claim, generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
+def _candidates(claim: Claim, generator: np.random.Generator, at: dict) -> Iterator[tuple[Family, dict]]:
     names = symbols_of(claim, "published")
+    on_runs = bool(names & set(trajectory.QUANTITIES))
+    for family, asked in _on_runs(generator) if on_runs else _at_points(claim, names, generator):
+        kept = {name: value for name, value in asked.items() if name in names or name in ("alpha", "by", "u")}
+        yield family, {**kept, **at}
 
-    def options(**asked) -> dict:
-        return {name: value for name, value in asked.items() if name in names or name in ("alpha", "by")}
 
-    spiked = options(D_in=1, alpha="1/6", by="outcomes")
-    if "D_in" in names and "D_o" not in names and not claim.id.startswith(("fo-", "hf-", "multi-")):
-        for sharpness in (1e3, 1e4, 1e6):
-            yield families.named("spike")(sharpness=sharpness), spiked
-    lone = {"dim": 1, "tasks": 1, "sigma": 0, "sigma_tilde": 1}
-    flattest = families.cosine(**lone, sigma_H=6).started_at(np.array([math.pi]))
-    for sizes in ({"D_o": 1, "D_h": 2}, {"D_o": 1, "D_in": 1, "D_h": 2}, {"D_in": 1, "D_h": 2}):
-        yield flattest, options(**sizes)
+def _on_runs(generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
+    """Slopes that resist down to eps, a stall, parabolas seen with a large rho, then families at random."""
+    for eps in (0.3, 0.1, 0.05, 0.03):
+        for slope_factor in (1.02, 1.005):
+            yield families.resisting_ramp(eps=eps, slope_factor=slope_factor), {"eps": eps, "alpha": "1/10"}
+    stalled = families.sinc_stall()
+    for eps in (25.0, 30.0):
+        yield stalled, {"eps": eps, "alpha": 1 / (6 * math.pi)}
+    for alpha in ("1/6", "1/10"):
+        for rho in (1.0, 100.0, 1e3):
+            for eps in (0.3, 0.5, 0.6):
+                yield families.named("bowl")(rho=rho), {"eps": eps, "alpha": alpha}
     while True:
         build = families.named(_SHAPES[generator.integers(len(_SHAPES))])
-        tasks = int(generator.choice([1, 2, 4]))
-        spread = float(0 if tasks == 1 else 10.0 ** generator.uniform(-2, 1))
-        noise = float(10.0 ** generator.uniform(-1, 1.5))
-        dim, seed = int(generator.integers(1, 3)), int(generator.integers(100))
-        family = build(dim=dim, tasks=tasks, sigma=spread, sigma_tilde=noise, sigma_H=0, seed=seed)
-        sizes = {name: 1 for name in ("D_in", "D_o") if generator.random() < 0.5}
-        steps = {"B_step": 1} if spread < 1 else {}
-        yield family, options(**sizes, **steps, **({"N": 2} if claim.id.startswith("multi-") and not sizes else {}))
+        family = build(dim=1, tasks=2, sigma=10.0 ** generator.uniform(-4, -2), seed=int(generator.integers(100)))
+        alpha = ("1/6", "1/10")[generator.integers(2)]
+        start = float(np.linalg.norm(exact.meta_gradient(family, family.start, real(alpha))))
+        yield family, {"eps": float(start * generator.uniform(0.3, 0.95)), "alpha": alpha}
+
+
+def _at_points(claim: Claim, names: set[str], generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
+    """Spikes, one task where it is flattest, parabolas pulling apart; then families at random."""
+    fo = claim.id.startswith("fo-")
+    alpha = "1/10" if fo else "1/6"
+    if "D_in" in names and "D_o" not in names and not claim.id.startswith(("fo-", "hf-", "multi-")):
+        for sharpness in (1e3, 1e4, 1e6):
+            yield families.named("spike")(sharpness=sharpness), {"D_in": 1, "alpha": "1/6", "by": "outcomes"}
+    flattest = families.cosine(dim=1, tasks=1, sigma=0, sigma_tilde=1, sigma_H=6).started_at(np.array([math.pi]))
+    for sizes in ({"D_o": 1, "D_h": 2}, {"D_o": 1, "D_in": 1, "D_h": 2}, {"D_in": 1, "D_h": 2}):
+        yield flattest, sizes
+    if "distance" in names:
+        yield flattest, {"u": flattest.start + 1e-3}
+    opposed = families.cosine(dim=1, tasks=2, sigma=0.001, sigma_tilde=0, sigma_H=0, shift_share=0)
+    yield opposed.started_at(np.array([math.pi])), {"alpha": alpha}
+    for w in (0.0, 0.5, 1.0, 2.0):
+        tilted = families.named("bowl")(rho=50.0, sigma=1.0, sigma_tilde=1.0).started_at(np.array([w]))
+        yield tilted, {"alpha": alpha, "B_step": 40, "D_in": 1, "D_o": 1}
+        yield tilted, {"alpha": alpha}
+    yield families.sinc_stall(), {"alpha": 1 / (6 * math.pi)}
+    while True:
+        yield _random(claim, generator)
+
+
+def _random(claim: Claim, generator: np.random.Generator) -> tuple[Family, dict]:
+    build = families.named(_SHAPES[generator.integers(len(_SHAPES))])
+    tasks = int(generator.choice([1, 2, 4]))
+    spread = float(0 if tasks == 1 else 10.0 ** generator.uniform(-2, 1))
+    noise = float(10.0 ** generator.uniform(-1, 1.5))
+    dim, seed = int(generator.integers(1, 3)), int(generator.integers(100))
+    family = build(dim=dim, tasks=tasks, sigma=spread, sigma_tilde=noise, sigma_H=0, seed=seed)
+    sizes = {name: 1 for name in ("D_in", "D_o") if generator.random() < 0.5}
+    steps = {"B_step": 1} if spread < 1 else {}
+    return family, {**sizes, **steps, **({"N": 2} if claim.id.startswith("multi-") and not sizes else {})}

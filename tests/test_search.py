@@ -11,8 +11,9 @@ import sympy as sp
 from mamlbound import cli
 from simulations import families
 from simulations.search import Beaten, search
-from simulations.verdicts import key, local, replay
+from simulations.verdicts import check, cuts, judged, key, local, replay
 from simulations.verdicts.assumptions import largest
+from simulations.verdicts.cuts import cut, share
 from theory import CLAIMS
 
 REACHED = {"first-moment": (0.97, 0.999), "second-moment": (0.93, 0.93), "bias": (0.97, 0.999)}
@@ -71,11 +72,49 @@ def test_a_proved_claim_that_is_beaten_is_said_loudly(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("claim_id", "named"),
-    [("iteration-bound", "trajectory"), ("imaml-error", "no instance"), ("no-such", "no-such"), ("A2", "no instance")],
+    [("imaml-error", "no instance"), ("no-such", "no-such"), ("A2", "no instance")],
 )
 def test_what_cannot_be_searched_is_refused(claim_id, named):
     with pytest.raises(ValueError, match=named):
         search(claim_id, budget=5)
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "constant", "least"),
+    [("second-moment", "co", 0.93), ("first-moment", "ci", 0.94), ("bias", "c", 0.97)],
+)
+def test_a_constant_is_used_up_and_a_cut_below_that_is_violated(claim_id, constant, least):
+    found = search(claim_id, budget=30, constant=constant)
+    assert least <= found.ratio <= 1 + 1e-9 and found.share <= 1 + 1e-9
+    cell = key.read(found.published.key)
+    assert judged(cut(cell, constant, 1.001 * found.ratio)).status == "HOLDS"
+    assert judged(cut(cell, constant, 0.999 * found.ratio)).status == "VIOLATED"
+
+
+def test_the_share_of_a_constant_is_the_same_by_halving_and_for_lower_claims():
+    found = check("step-size-mean", families.named("bowl")(rho=50.0), alpha="1/6")
+    assert math.isclose(share(found, "c"), 0.8, rel_tol=1e-9)
+    found = check("bias", families.named("spike")(1e3), alpha="1/6", D_in=1, by="outcomes")
+    assert math.isclose(share(found, "c"), cuts._by_halving(found, "c"), rel_tol=1e-6)
+    with pytest.raises(ValueError, match="one of c, got 'K'"):
+        cut(found.cell, "K", 0.5)
+
+
+def test_the_constant_of_the_iteration_bound_is_approached_by_ramps():
+    """48 is the limit (iteration-bound-lower-exact): at eps = 0.1 and slope 1.02 eps less 4 % for it, squared."""
+    found = search("iteration-bound", budget=3, constant="K")
+    assert 0.95 * 48 / 1.02**2 < 1600 * found.ratio < 48
+    assert 1600 * found.ratio < float(CLAIMS["iteration-bound"].sharp["K"]) * found.share * (1 + 1e-9)
+
+
+def test_what_is_held_fixed_stays_so(monkeypatch, capsys):
+    assert search("first-moment", budget=20, at={"D_in": 2}).published.cell.D_in == 2
+    refused = {("--at", "D_in=x"): "must be a number", ("--at", "w=1"): "one of B,", ("--all",): "both"}
+    for words, named in refused.items():
+        monkeypatch.setattr(sys, "argv", ["mamlbound", "search", "first-moment", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code == cli.USAGE and named in capsys.readouterr().err
 
 
 def test_the_command_prints_the_share_and_a_key_that_replays(monkeypatch, capsys):

@@ -1,0 +1,5 @@
+"""`python -m mamlbound` is `mamlbound`."""
+
+from mamlbound.cli import main
+
+main()
