@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,17 @@ def test_the_python_of_a_page_runs(page, capsys):
         exec(compile(block, str(page), "exec"), names)
     printed = capsys.readouterr().out
     assert printed.strip() and ("certificate()" in text) == ("every step holds" in printed)
+
+
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs_and_is_shown(example, capsys):
+    """Every file of docs/examples/ runs as it stands, and the page on them shows it."""
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out.strip()
+    assert f"{{literalinclude}} examples/{example.name}" in (DOCS / "examples.md").read_text()
 
 
 @pytest.mark.parametrize(
