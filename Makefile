@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign test-oracle lint bench clean
+.PHONY: reproduce test test-thorough test-foreign test-oracle test-browser lint docs bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -37,8 +37,22 @@ $(ORACLE)/.ready: setup.cfg pyproject.toml
 	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,oracle]"
 	touch $@
 
+# The page in a headless chromium, which comes from the system: apt-get install chromium chromium-driver.
+BROWSER := .browser-venv
+
+test-browser: $(BROWSER)/.ready
+	PYTHONPATH=tests $(BROWSER)/bin/python -m pytest -n 0 -s tests/browser/check_browser.py
+
+$(BROWSER)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(BROWSER)
+	$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,browser]"
+	touch $@
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
+
+docs: $(VENV)/.ready
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build
 
 bench: .bench-venv/.ready
 	.bench-venv/bin/python -m benchmarks
@@ -57,4 +71,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv $(FOREIGN) $(ORACLE) out build *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) $(ORACLE) $(BROWSER) out build docs/_build docs/_generated *.egg-info

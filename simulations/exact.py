@@ -29,7 +29,7 @@ _TOLERANCE = 1e-12
 
 
 def objective(family: Family, w: np.ndarray, alpha: Number) -> float:
-    """F(w) = E_i f_i(w - alpha grad f_i(w)): survey (1).
+    """F(w) = E_i f_i(w - alpha grad f_i(w)): survey (1), in the units of f; w of the family, (d,), alpha inner step.
 
     Raises:
         ValueError: w does not have shape (d,).
@@ -39,7 +39,7 @@ def objective(family: Family, w: np.ndarray, alpha: Number) -> float:
 
 
 def meta_gradient(family: Family, w: np.ndarray, alpha: Number) -> np.ndarray:
-    """grad F(w) = E_i (I - alpha Hess f_i(w)) grad f_i(w - alpha grad f_i(w)), (d,): survey (5).
+    """grad F(w) = E_i (I - alpha Hess f_i(w)) grad f_i(w - alpha grad f_i(w)), (d,): survey (5); family, w (d,), alpha.
 
     Raises:
         ValueError: w does not have shape (d,).
@@ -50,7 +50,7 @@ def meta_gradient(family: Family, w: np.ndarray, alpha: Number) -> np.ndarray:
 
 
 def gap(family: Family, alpha: Number) -> float:
-    """Delta = F(w_0) - inf F: survey 4.1, assumption 1.
+    """Delta = F(w_0) - inf F of a family, for the inner step alpha: survey 4.1, assumption 1.
 
     Never below the true gap, but for rounding: where its infimum is not known in closed form, each coordinate's part
     of F is searched by branch and bound over intervals that hold a minimiser. Between two nodes at distance h it lies

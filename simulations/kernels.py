@@ -87,6 +87,7 @@ class Compiled(_Kernel):
 
     @cached_property
     def native(self) -> Dispatcher:
+        """What Numba compiled, or finds in its cache, when first asked for."""
         return numba.njit(self._signature, cache=True, nogil=True, error_model="numpy")(self.__wrapped__)
 
     def __call__(self, *arguments):
@@ -98,6 +99,7 @@ class Callback(_Kernel, types.WrapperAddressProtocol):
 
     @cached_property
     def native(self) -> CFunc:
+        """What Numba compiled, or finds in its cache, when first asked for."""
         return numba.cfunc(self._signature, cache=True, error_model="numpy")(self.__wrapped__)
 
     def __wrapper_address__(self) -> int:

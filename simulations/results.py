@@ -96,7 +96,8 @@ class Rows:
 class Result:
     """What a run found; each table is made when it is first asked for.
 
-    rows: what was noted, as arrays. state: from which `run` can go on. reasons: (replicates,), the stop_reason of each.
+    experiment: what was run. rows: what was noted, as arrays. state: from which `run` can go on.
+    reasons: (replicates,), the stop_reason of each.
 
     A diverged replicate has grad_norm and objective inf from then on, so every mean over it is inf, never a number.
     """

@@ -9,7 +9,10 @@ from theory.rationals import Number, exact
 
 @dataclass(frozen=True)
 class Assumption:
-    """One hypothesis on the tasks: what it says, which constants it fixes, and where the source states it."""
+    """One hypothesis on the tasks.
+
+    id: A1 to A5. text: what it says. constants: names of those it fixes. source: where it is stated.
+    """
 
     id: str
     text: str

@@ -62,7 +62,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A replayed proof. `ok` is true when every step passed; printing shows the steps."""
+    """A replayed proof. `ok` is true when every step passed; printing shows the steps.
+
+    title: of what claim and version. steps: in the order in which they were checked.
+    """
 
     title: str
     steps: tuple[Step, ...]
@@ -244,7 +247,11 @@ class Replay:
         self._write(name, slack, f"proved apart: {proof.title}, {len(proof.steps)} steps", proof.ok)
 
     def define(self, symbol: sp.Symbol, expression: sp.Expr) -> None:
-        """Let a symbol stand for an expression of earlier ones; `derive` may use that they are equal."""
+        """Let a symbol stand for an expression of earlier ones; `derive` may use that they are equal.
+
+        Raises:
+            ValueError: the symbol has a meaning already.
+        """
         if symbol in self.box or any(symbol is known for known, _ in self._defined):
             raise ValueError(f"{symbol} has a meaning already")
         self._defined.append((symbol, expression))
@@ -274,7 +281,11 @@ class Replay:
         self._write(name, self._known[first] * self._known[second], f"product of ({first}) and ({second})", True)
 
     def derive(self, name: str, slack: sp.Expr, by: Mapping[str, sp.Expr], plus: Iterable[sp.Expr] = ()) -> None:
-        """`slack` equals the sum of multiplier * (known slack) over `by`, plus terms that are not negative."""
+        """`slack` equals the sum of multiplier * (known slack) over `by`, plus terms that are not negative.
+
+        Raises:
+            ValueError: a step of `by` is not known.
+        """
         plus = [sp.sympify(term) for term in plus]
         missing = [key for key in by if key not in self._known]
         if missing:

@@ -140,16 +140,16 @@ class Claim:
         return self.relation("published")
 
     def relation(self, which: str) -> sp.Rel:
-        """The statement with the constants of one version."""
+        """The statement as a SymPy relational, with the constants of the version `which`."""
         return _RELATION[self.kind](self.left(which), self._version(which).rhs, evaluate=False)
 
     def slack(self, which: str) -> sp.Expr:
-        """What the claim says is not negative, in a and lam: the form less the left side, or the reverse if lower."""
+        """What version `which` says is not negative, in a and lam: its form less the left side, reversed if lower."""
         difference = filled(self._version(which).form, self._version(which).constants) - self.left(which)
         return -difference if self.kind == "lower" else difference
 
     def left(self, which: str) -> sp.Expr:
-        """The left side of one version: the claim's own, unless the version is about another quantity."""
+        """The left side of the version `which`: the claim's own, unless the version is about another quantity."""
         return self._version(which).lhs or self.lhs
 
     @property
@@ -163,7 +163,11 @@ class Claim:
         return self.versions["sharp"].constants
 
     def constants(self, which: str = "sharp", **at: Number) -> dict[str, sp.Expr]:
-        """The constants of a version at given `a` (= alpha L) and `lam`, as exact numbers.
+        """The constants of the version `which` at given `a` (= alpha L) and `lam`, as exact numbers.
+
+        Args:
+            which: name of the version.
+            **at: values of a and lam; a constant that depends on what is not given stays a formula.
 
         Raises:
             KeyError: no version of that name.
@@ -227,6 +231,10 @@ class Claim:
 
     def margin(self, left: float, which: str = "published", **values: Number) -> float:
         """Distance to the bound as a share of it: (right - left)/right; negative means violated, for an upper claim.
+
+        Args:
+            left: the left side, in its own units.
+            which, **values: as of `evaluate`.
 
         Raises:
             as `evaluate`.

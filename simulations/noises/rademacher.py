@@ -124,6 +124,9 @@ def length(m: np.ndarray, scale: float, D: float) -> np.ndarray:
 
     In u = log t the integrand is entire and falls off on both sides like exp(-|u|/2): the trapezoidal rule converges
     geometrically.
+
+    Raises:
+        ValueError: D is too large to visit all D + 1 values of the mean.
     """
     if D > _MOST_TERMS:
         raise ValueError(f"the mean norm with rademacher noise sums all D + 1 values: D must be up to {_MOST_TERMS}")

@@ -115,7 +115,7 @@ def _steps(D: int, d: int, n: int) -> np.ndarray:
 
 
 def law(scale: float, D: float, d: int) -> Coordinate:
-    """One coordinate of s sin(phi) u; the rule is Gauss's, from exact moments."""
+    """One coordinate of s sin(phi) u; the rule is Gauss's, from exact moments, and raises ValueError beyond them."""
 
     def ball(t):
         x = t * scale / D
@@ -131,7 +131,11 @@ def law(scale: float, D: float, d: int) -> Coordinate:
 
 
 def length(m: np.ndarray, scale: float, D: float) -> np.ndarray:
-    """E||m + x u|| for x = s sin(phi): over u it is M 2F1(-1/2, (1-d)/2; d/2; (least/M)^2), M = max(||m||, |x|)."""
+    """E||m + x u|| for x = s sin(phi): over u it is M 2F1(-1/2, (1-d)/2; d/2; (least/M)^2), M = max(||m||, |x|).
+
+    Raises:
+        ValueError: D is more than 1.
+    """
     if D > 1:
         raise ValueError(f"the mean norm of {D:g} random features has no exact form: D must be 1 or None")
     from scipy.integrate import quad

@@ -59,7 +59,8 @@ def sampled_gradients(tasks, spread, points, picks, parameters, samples, address
 def law(nu: float, scale: float, D: float, d: int) -> Coordinate:
     """The mean of D variables of Student's law; the rule, for D = 1 alone, is double exponential.
 
-    E cos(t T) = K_h(x) (x/2)^h 2/Gamma(h) for one T, with h = nu/2 and x = sqrt(nu) |t|.
+    E cos(t T) = K_h(x) (x/2)^h 2/Gamma(h) for one T, with h = nu/2 and x = sqrt(nu) |t|. The rule raises
+    ValueError for D above 1.
     """
 
     def ball(frequency):
@@ -79,7 +80,11 @@ def law(nu: float, scale: float, D: float, d: int) -> Coordinate:
 
 
 def length(nu: float, m: np.ndarray, scale: float, D: float) -> np.ndarray:
-    """E||m + noise|| for one sample: the normal's given chi^2, by the trapezoidal rule over its logarithm."""
+    """E||m + noise|| for one sample: the normal's given chi^2, by the trapezoidal rule over its logarithm.
+
+    Raises:
+        ValueError: D is more than 1.
+    """
     if D > 1:
         raise ValueError(f"the mean norm of {D:g} Student t samples has no exact form: D must be 1 or None")
     from scipy.stats import chi2

@@ -52,6 +52,7 @@ class ShortStep(Cell):
 
     @property
     def smoothness(self) -> tuple[float, float]:
+        """(c, m) of L(w) = c + m E||g_i|| with m = 0."""
         return super().smoothness[0], 0.0
 
 

@@ -105,7 +105,7 @@ class Point:
 
     @cached_property
     def rigorous(self) -> bool:
-        """Whether all that is asked for comes in Arb balls."""
+        """Whether all that is asked for comes in Arb balls; raises Unknown where balls were asked for and do not."""
         cell, family = self.cell, self.family
         known = family.name == "cosine" and not family.turned and family.noise.gradient.law is not None
         enclosed = self.names <= ENCLOSED and cell.judged == "maml" and cell.N == 1
@@ -163,7 +163,7 @@ class Point:
 
     @cached_property
     def estimated(self) -> Estimated:
-        """Moments of the estimate that is judged."""
+        """Moments of the estimate that is judged; raises Unknown for several noisy inner steps."""
         cell, D = self.cell, {name: getattr(self.cell, name) for name in ("D_in", "D_o", "D_h")}
         noiseless = all(cell.samples(name) == math.inf for name in D)
         if cell.N > 1 and not noiseless:
@@ -251,7 +251,11 @@ class Point:
 
     @cached_property
     def step_of_F(self) -> arb:
-        """E F(w - beta (mean of a batch)) - F(w), visiting every batch, noise and step size."""
+        """E F(w - beta (mean of a batch)) - F(w), visiting every batch, noise and step size.
+
+        Raises:
+            Unknown: there are too many to visit.
+        """
         updates, chances = self._updates
         steps, likely = self.betas
         if steps.size * chances.size > _MOST_BATCHES:

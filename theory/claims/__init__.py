@@ -28,6 +28,11 @@ class _Claims(Mapping[str, Claim]):
         namesake = claim_id.replace("-", "_")
         return (self._read(namesake) if namesake in _FILES else {}).get(claim_id) or self._all()[claim_id]
 
+    def files(self) -> dict[str, tuple[str, tuple[Claim, ...]]]:
+        """By file: what it says of itself, and its claims."""
+        modules = {file: importlib.import_module(f"{__name__}.{file}") for file in _FILES}
+        return {file: (module.__doc__, tuple(module.CLAIMS)) for file, module in modules.items()}
+
     def _all(self) -> dict[str, Claim]:
         return {claim_id: claim for file in _FILES for claim_id, claim in self._read(file).items()}
 

@@ -127,7 +127,12 @@ def sharpen(
 
 
 def make_setting(a="1/6", B=20, D_in=1, D_o=1, lam="1/2", step="published", step_factor=None, **lemmas: str) -> Setting:
-    """A checked Setting from what a person types; see `sharpen`."""
+    """A checked Setting from what a person types; see `sharpen`.
+
+    Raises:
+        OutsideDomain: a or lam is outside the theorem.
+        ValueError: a batch is below 1, or a rule or lemma is not known.
+    """
     a, lam = exact(a, "a"), exact(lam, "lam")
     if not 0 < a <= sp.Rational(1, 6):
         raise OutsideDomain(f"sharpen needs 0 < a <= 1/6 (FMO Theorem F.1), but a = alpha L = {a}")

@@ -93,6 +93,9 @@ def cheapest_floor(options: dict) -> sp.Rational:
 
     An iteration takes c^p samples, up to a factor, p = 2 if both kinds of noise are there and 1 otherwise. About
     1/K = min{1/k_L - nu/c, 2/(k_L + k_rho) - 2 nu/c, 1/k_rho - 2 nu/c}, where rho alpha eps is 0, L and far above L.
+
+    Raises:
+        ValueError: no decrease can be shown for this step.
     """
     power = 2 if options["D_in"] is not None else 1
 

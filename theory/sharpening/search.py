@@ -190,7 +190,11 @@ def rounded_up(value: float, digits: int = 8) -> sp.Rational:
 
 
 def exactly(setting: Setting, eta: sp.Rational, phi: sp.Rational) -> Analysis:
-    """The analysis that rational Young weights give, in rationals: exact where a supremum sits at 0 or infinity."""
+    """The analysis that rational Young weights give, in rationals: exact where a supremum sits at 0 or infinity.
+
+    Raises:
+        ValueError: no decrease can be shown for this step.
+    """
     weight = setting.square_weight(setting.second_moment(phi)["cF"])
     near = setting.near()
     rough = sketch(near, float(eta), float(phi))
