@@ -26,17 +26,6 @@ $(FOREIGN)/.ready: setup.cfg pyproject.toml
 	$(FOREIGN)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,foreign]"
 	touch $@
 
-# The page in a headless chromium, which comes from the system: apt-get install chromium chromium-driver.
-BROWSER := .browser-venv
-
-test-browser: $(BROWSER)/.ready
-	PYTHONPATH=tests $(BROWSER)/bin/python -m pytest -n 0 -s tests/browser/check_browser.py
-
-$(BROWSER)/.ready: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(BROWSER)
-	$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,browser]"
-	touch $@
-
 # PEPit's certified worst cases, in an environment of its own: it brings solvers of semidefinite programmes.
 ORACLE := .oracle-venv
 
@@ -46,6 +35,17 @@ test-oracle: $(ORACLE)/.ready
 $(ORACLE)/.ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(ORACLE)
 	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,oracle]"
+	touch $@
+
+# The page in a headless chromium, which comes from the system: apt-get install chromium chromium-driver.
+BROWSER := .browser-venv
+
+test-browser: $(BROWSER)/.ready
+	PYTHONPATH=tests $(BROWSER)/bin/python -m pytest -n 0 -s tests/browser/check_browser.py
+
+$(BROWSER)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(BROWSER)
+	$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,browser]"
 	touch $@
 
 lint: $(VENV)/.ready

@@ -78,7 +78,7 @@ def test_the_documentation_builds_without_a_warning(tmp_path):
 
 
 def faults(tree: ast.Module, command: bool = False) -> Iterator[str]:
-    """What a public function, class or method of a module lacks in its docstring; bad input ends every command alike."""
+    """What a public function, class or method of a module lacks in its docstring; commands end alike on bad input."""
     for owner, node in _public(tree.body):
         text = ast.get_docstring(node)
         if not text:
