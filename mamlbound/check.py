@@ -37,7 +37,7 @@ def check(
     from simulations.verdicts import judged, suite
 
     claims, chosen = suite.chosen_claims(claim_ids or []), suite.instances(family or [])
-    cells = list(suite.cells(claims, chosen))
+    cells = list(suite.cells(claims, chosen)) + ([] if family else list(suite.worst(claims)))
     found = []
     for done, (column, cell) in enumerate(cells, start=1):
         found.append((column, judged(cell)))
@@ -122,21 +122,22 @@ def _print_faults(as_json: bool) -> None:
     """Exit code 1: a fault goes unseen."""
     from dataclasses import asdict
 
-    from simulations.verdicts.faults import FAULTS, caught
+    from simulations.verdicts.faults import FAULTS, caught, cuts
 
-    found = {name: caught(name) for name in FAULTS}
+    found = {name: caught(name) for name in FAULTS} | cuts()
     if as_json:
         import json
 
         print(json.dumps([asdict(each) for rows in found.values() for each in rows], indent=1))
     else:
-        table = _table("fault", "caught by", "on", "at cell", "left/right")
+        table = _table("fault", "caught by", "on", "at cell", "CPU s", "left/right")
         for name, rows in found.items():
             for each in rows:
                 by = f"{each.claim}, {each.version}"
-                table.add_row(name, by, each.instance, str(each.cells), f"{each.excess:.4g}")
+                work = str(each.cells), f"{each.seconds:.2g}"
+                table.add_row(name, by, each.instance, *work, "" if each.excess is None else f"{each.excess:.4g}")
             if not rows:
-                table.add_row(name, "NOTHING", "", "", "")
+                table.add_row(name, "NOTHING", *[""] * 4)
         _console().print(table)
     if not all(found.values()):
         raise typer.Exit(VIOLATED)
