@@ -63,12 +63,13 @@ class Plan:
             low, high = (middle, high) if self._starts[middle] <= number else (low, middle - 1)
         return content(self.configuration, self._blocks[low].cell(number - self._starts[low]))
 
-    def cells(self, shuffle: int | None = None) -> Iterator[Content]:
-        """All cells, in an order that depends on `shuffle`."""
-        total, step = len(self), 1
+    def cells(self, numbers: range | None = None, shuffle: int | None = None) -> Iterator[Content]:
+        """The cells of some numbers, all by default, in an order that depends on `shuffle`."""
+        numbers = range(len(self)) if numbers is None else numbers
+        total, step = len(numbers), 1
         if shuffle is not None and total > 1:
             step = next(k for k in range(int(0.618 * total) + 2 * shuffle + 1, 10**12) if math.gcd(k, total) == 1)
-        return (self.content((step * k + (shuffle or 0)) % total) for k in range(total))
+        return (self.content(numbers[(step * k + (shuffle or 0)) % total]) for k in range(total))
 
 
 def _exists(who: dict[str, Value]) -> bool:
