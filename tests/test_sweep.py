@@ -277,7 +277,7 @@ def test_a_dry_run_counts_and_times_and_leaves_nothing(file, tmp_path, monkeypat
     assert not (tmp_path / "ledger").exists()
 
 
-RAMPS = """
+NOISY = """
 [axes]
 claim = ["fo-maml-second-moment"]
 version = ["published", "sharp"]
@@ -292,13 +292,13 @@ budget = 8192
 
 
 def test_undecided_cells_are_sampled_until_decided_and_resumed(tmp_path, monkeypatch):
-    state, _ = swept(tmp_path / "a", RAMPS)
+    state, _ = swept(tmp_path / "a", NOISY)
     assert state.counts == {"UNDECIDED": 2} and report(tmp_path / "a").code == 3
-    state, _ = swept(tmp_path / "a", RAMPS, until_decided=True)
+    state, _ = swept(tmp_path / "a", NOISY, until_decided=True)
     found = export.frame(tmp_path / "a")
     assert set(found["status"]) == {"HOLDS"} and set(found["evidence"]) == {"confidence sequence"}
     assert (found["draws"] % 1024 == 0).all() and (found["slack"] > 1).all()
-    swept(tmp_path / "b", RAMPS, until_decided=True, shuffle=1)
+    swept(tmp_path / "b", NOISY, until_decided=True, shuffle=1)
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     assert "2 cells were sampled" in report(tmp_path / "a").notes[0]
 
@@ -307,7 +307,7 @@ def test_a_budget_ends_sampling_and_a_larger_one_goes_on_from_there(tmp_path, mo
     from simulations.verdicts import sampled
 
     monkeypatch.setattr(sampled, "_top", lambda cell, plain=sampled._top: 1000 * plain(cell))
-    small, large = (RAMPS.replace("8192", budget) for budget in ("2048", "16384"))
+    small, large = (NOISY.replace("8192", budget).replace('"published", ', "") for budget in ("2048", "16384"))
     swept(tmp_path / "a", small, until_decided=True)
     found = export.frame(tmp_path / "a")
     assert set(found["status"]) == {"UNDECIDED"} and set(found["draws"]) == {2048}
@@ -319,7 +319,7 @@ def test_a_budget_ends_sampling_and_a_larger_one_goes_on_from_there(tmp_path, mo
 
 
 def test_common_random_numbers_are_said_in_the_table_and_the_report(tmp_path):
-    swept(tmp_path / "a", "common_random_numbers = true\n" + RAMPS, until_decided=True)
+    swept(tmp_path / "a", "common_random_numbers = true\n" + NOISY, until_decided=True)
     assert export.frame(tmp_path / "a")["common_random_numbers"].all()
     assert any("share their random numbers" in note for note in report(tmp_path / "a").notes)
 
