@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,11 +50,21 @@ def check(
 
 
 def replay(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="From a row of `check --json`, or Verdict.key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From `check --json`, Verdict.key, or a sweep's table.")],
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of a sweep: KEY is then that of a cell, or its beginning.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The row of the cell.")] = False,
 ) -> None:
-    """Decide one cell again; the key carries all that it depends on. Exit codes as of `check`."""
+    """Decide one cell again; the key carries all that it depends on. Exit codes as of `check`.
+
+    With --ledger the result is compared with what is written there: exit code 1 if it differs.
+    """
+    from mamlbound.sweep import replay_cell
     from simulations.verdicts import replay as again
+
+    if replay_cell(key, ledger, as_json):
+        return
 
     verdict = again(key)
     if as_json:
