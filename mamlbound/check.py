@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,7 +38,7 @@ def check(
     from simulations.verdicts import judged, suite
 
     claims, chosen = suite.chosen_claims(claim_ids or []), suite.instances(family or [])
-    cells = list(suite.cells(claims, chosen))
+    cells = list(suite.cells(claims, chosen)) + ([] if family else list(suite.worst(claims)))
     found = []
     for done, (column, cell) in enumerate(cells, start=1):
         found.append((column, judged(cell)))
@@ -49,11 +50,21 @@ def check(
 
 
 def replay(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="From a row of `check --json`, or Verdict.key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From `check --json`, Verdict.key, or a sweep's table.")],
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of a sweep: KEY is then that of a cell, or its beginning.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The row of the cell.")] = False,
 ) -> None:
-    """Decide one cell again; the key carries all that it depends on. Exit codes as of `check`."""
+    """Decide one cell again; the key carries all that it depends on. Exit codes as of `check`.
+
+    With --ledger the result is compared with what is written there: exit code 1 if it differs.
+    """
+    from mamlbound.sweep import replay_cell
     from simulations.verdicts import replay as again
+
+    if replay_cell(key, ledger, as_json):
+        return
 
     verdict = again(key)
     if as_json:
@@ -122,21 +133,22 @@ def _print_faults(as_json: bool) -> None:
     """Exit code 1: a fault goes unseen."""
     from dataclasses import asdict
 
-    from simulations.verdicts.faults import FAULTS, caught
+    from simulations.verdicts.faults import FAULTS, caught, cuts
 
-    found = {name: caught(name) for name in FAULTS}
+    found = {name: caught(name) for name in FAULTS} | cuts()
     if as_json:
         import json
 
         print(json.dumps([asdict(each) for rows in found.values() for each in rows], indent=1))
     else:
-        table = _table("fault", "caught by", "on", "at cell", "left/right")
+        table = _table("fault", "caught by", "on", "at cell", "CPU s", "left/right")
         for name, rows in found.items():
             for each in rows:
                 by = f"{each.claim}, {each.version}"
-                table.add_row(name, by, each.instance, str(each.cells), f"{each.excess:.4g}")
+                work = str(each.cells), f"{each.seconds:.2g}"
+                table.add_row(name, by, each.instance, *work, "" if each.excess is None else f"{each.excess:.4g}")
             if not rows:
-                table.add_row(name, "NOTHING", "", "", "")
+                table.add_row(name, "NOTHING", *[""] * 4)
         _console().print(table)
     if not all(found.values()):
         raise typer.Exit(VIOLATED)

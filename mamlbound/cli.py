@@ -14,6 +14,7 @@ from mamlbound.doctor import doctor
 from mamlbound.identify import identify
 from mamlbound.plan import plan
 from mamlbound.search import search
+from mamlbound.sweep import Interrupted, export, merge, report, sweep
 
 USAGE = 2
 INTERRUPTED = 130
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 
 
-for _command in (claims, check, replay, search, plan, identify, doctor):
+for _command in (claims, check, sweep, report, export, merge, replay, search, plan, identify, doctor):
     app.command()(_command)
 
 
@@ -48,15 +49,16 @@ def reproduce(
     Delta: _constant("Delta", "Gap of the ramps.") = None,
 ) -> None:
     """Run the experiments, draw the figures and bind the report. Numbers may be written 0.05 or 1/20."""
-    from figures import Settings, report
+    from figures import Settings
+    from figures import report as pages
     from theory import Constants
 
     given = {"L": L, "rho": rho, "sigma": sigma, "sigma_tilde": sigma_tilde, "sigma_H": sigma_H, "Delta": Delta}
     constants = {name: value for name, value in given.items() if value is not None}
-    figures = report.chosen(only or [])
+    figures = pages.chosen(only or [])
     Constants(**{"L": 1, "rho": 1, **constants})
     settings = Settings("quick" if quick else "full", constants, seed)
-    files = _with_progress(lambda progress: report.produce(figures, settings, out, progress))
+    files = _with_progress(lambda progress: pages.produce(figures, settings, out, progress))
     for file in files:
         typer.echo(file)
 
@@ -91,6 +93,9 @@ def main() -> None:
     """Entry point of the `mamlbound` command. Bad input ends in one sentence and exit code 2."""
     try:
         app()
+    except Interrupted as stop:
+        print(f"mamlbound: {stop}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except ValueError as error:
         _refuse(str(error))
     except OSError as error:

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,11 +14,19 @@ import typer
 PACKAGES = ("mamlbound", "numpy", "scipy", "sympy", "numba", "pandas", "matplotlib", "python-flint", "typer")
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False) -> None:
-    """Say which engines work here, by running each, and what they run on.
+def doctor(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Of a sweep, to be examined instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+) -> None:
+    """Say which engines work here, by running each, and what they run on; or whether the ledger of a sweep is sound.
 
-    Exit code 0, whatever is found.
+    Exit code 0, whatever is found of engines; 1 for a ledger that is not sound.
     """
+    if folder is not None:
+        from mamlbound.sweep import examine as examine_ledger
+
+        examine_ledger(folder, as_json)
+        return
     found = examine()
     if as_json:
         typer.echo(json.dumps(found, indent=2))

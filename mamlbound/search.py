@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 BEATEN = 1
+USED = 1e-3
 
 
 def search(
@@ -57,7 +58,7 @@ def _search_all(budget: int, seed: int, as_json: bool) -> None:
             print(f"{claim_id} {constant}: {reason}", file=sys.stderr)
             continue
         print(f"{claim_id} {constant}: {worst.ratio:.6g} on {worst.published.cell.family.name}", file=sys.stderr)
-        if worst.ratio > 0:
+        if worst.ratio > USED:
             key = worst.published.key
             found.append({"claim": claim_id, "constant": constant, "share": worst.ratio, "key": key})
     if as_json:

@@ -1,15 +1,36 @@
 """`mamlbound check` and `mamlbound replay`: tables, rows, keys that replay, and exit codes that tell."""
 
 import json
+import math
 import sys
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy as sp
 
 from mamlbound import cli
 from simulations import enumeration, moments
-from simulations.verdicts import faults, local, verdict
+from simulations.verdicts import faults, judged, key, local, verdict
+from simulations.verdicts.cuts import share
+from simulations.verdicts.faults import cuts
+from simulations.verdicts.worst import worst_cases
+from theory import CLAIMS
 
+MISDECLARED = """
+from dataclasses import fields, replace
+from fractions import Fraction
+from simulations.families import cosine
+from theory import Constants
+
+
+def mine():
+    family = cosine(dim=2, tasks=4)
+    kept = {{each.name: getattr(family.constants, each.name) for each in fields(Constants)}}
+    kept["{name}"] = Fraction(kept["{name}"]) * Fraction(99, 100)
+    return replace(family, constants=Constants(**kept))
+"""
 FEW = ("first-moment", "second-moment", "--family", "cosine")
 
 
@@ -76,8 +97,6 @@ def test_a_violated_claim_ends_in_1(monkeypatch, capsys):
 
 
 def _times(factor, found):
-    from dataclasses import replace
-
     return replace(found, second=factor * found.second)
 
 
@@ -91,6 +110,44 @@ def test_an_undecided_cell_ends_in_3_and_an_error_in_4(monkeypatch, capsys):
     monkeypatch.setattr(enumeration, "moments", lambda *_, **__: enumeration.Enumerated(*_nan()))
     code, out, _ = call(monkeypatch, capsys, "check", "fo-maml-bias", "--family", "cosine")
     assert code == 4 and "ERROR" in out
+
+
+def test_the_worst_instances_on_file_use_up_what_the_file_says(monkeypatch, capsys):
+    """Half the work of a fault that cuts a constant: 1 is what is left of it, and cut no further it still holds."""
+    cases = [case for case in worst_cases() if not case.claim.endswith(("rate", "bound", "decrease", "telescoped"))]
+    assert len(cases) >= 25
+    for case in cases:
+        assert math.isclose(share(judged(case.cell), case.constant), case.share, rel_tol=1e-5)
+    monkeypatch.setattr(cuts, "__defaults__", (Fraction(1001, 1000),))
+    assert not any(cuts().values())
+
+
+def test_a_constant_cut_in_the_claim_itself_ends_an_ordinary_check_with_1(monkeypatch, capsys):
+    claim = CLAIMS["second-moment"]
+    version = claim.versions["published"]
+    less = replace(version, constants={**version.constants, "cs": 14 * sp.Rational(119, 1000)})
+    changed = replace(claim, versions={**claim.versions, "published": less})
+    monkeypatch.setitem(key.KNOWN, claim.id, changed)
+    code, out, _ = call(monkeypatch, capsys, "check", "second-moment")
+    assert code == 1 and "worst: second-moment [published] on cosine: VIOLATED" in out
+
+
+def test_an_interrupted_check_ends_in_130_and_prints_nothing(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulations.verdicts.judged", interrupted)
+    code, out, err = call(monkeypatch, capsys, "check", *FEW, "--json")
+    assert (code, out) == (cli.INTERRUPTED, "") and "interrupted" in err
+
+
+@pytest.mark.parametrize(("name", "guilty"), [("L", "A2"), ("rho", "A3"), ("sigma", "A4")])
+def test_a_constant_declared_1_percent_too_small_ends_in_1(name, guilty, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(MISDECLARED.format(name=name))
+    code, out, _ = call(monkeypatch, capsys, "check", "A2", "A3", "A4", "A5", "--family", str(file), "--json")
+    rows = {row["claim"]: row["status"] for row in json.loads(out)}
+    assert code == 1 and rows[guilty] == "VIOLATED"
 
 
 def _nan():
@@ -111,6 +168,7 @@ def test_progress_and_results_do_not_mix(monkeypatch, capsys):
 def test_faults_are_shown_with_what_catches_them_and_one_unseen_ends_in_1(monkeypatch, capsys):
     code, out, _ = call(monkeypatch, capsys, "check", "--faults")
     assert code == 0 and "inner batch reused outside" in out and "NOTHING" not in out
+    assert "co of second-moment at 0.9 of its worst case" in out
     assert json.loads(call(monkeypatch, capsys, "check", "--faults", "--json")[1])
     monkeypatch.setitem(faults.FAULTS, "none at all", enumeration.maml)
     code, out, _ = call(monkeypatch, capsys, "check", "--faults")

@@ -1,49 +1,19 @@
-"""Constants cut below the worst case: how much of a constant an instance uses up, and the claim with less of it.
-
-`worst.json` keeps, for every constant that search could use up, the instance that used up most: what
-`mamlbound search --all --json` prints.
-"""
+"""Constants cut below the worst case: how much of a constant an instance uses up, and the claim with less of it."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
-from pathlib import Path
 
 import sympy as sp
 
 from simulations.verdicts import judged
 from simulations.verdicts.cell import Cell
-from simulations.verdicts.key import read
 from simulations.verdicts.verdict import Verdict
 from theory.claim import constant
 
 _HALVINGS = 24
-_FILE = Path(__file__).with_name("worst.json")
-
-
-@dataclass(frozen=True)
-class Worst:
-    """The instance that uses up most of a published constant: share of it, and the replay key of the cell."""
-
-    claim: str
-    constant: str
-    share: float
-    key: str
-
-    @cached_property
-    def cell(self) -> Cell:
-        """The cell of the key."""
-        return read(self.key)
-
-
-def worst_cases() -> list[Worst]:
-    """What `worst.json` keeps."""
-    return [Worst(**each) for each in json.loads(_FILE.read_text())]
-
 
 def cut(cell: Cell, name: str, factor: Fraction | float) -> Cell:
     """The same cell, its claim with one constant changed for the stronger: times the factor, by it in a lower claim.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from time import process_time
 
 import numpy as np
 
@@ -13,8 +15,12 @@ from simulations.enumeration import Estimate, Oracle
 from simulations.family import Family, real
 from simulations.verdicts import judged
 from simulations.verdicts.cell import Cell
+from simulations.verdicts.cuts import cut
 from simulations.verdicts.suite import HARD
+from simulations.verdicts.worst import worst_cases
 from theory import CLAIMS
+
+CUT = Fraction(9, 10)
 
 
 def flipped(oracle: Oracle) -> np.ndarray:
@@ -74,28 +80,46 @@ def unequal() -> Family:
 
 @dataclass(frozen=True)
 class Caught:
-    """By which check a fault is caught: claim, version, instance; after how many cells; left side over right."""
+    """By which check a fault is caught: claim, version, instance; after how many cells and seconds of CPU.
+
+    excess: left over right; None where they are negative.
+    """
 
     fault: str
     claim: str
     version: str
     instance: str
     cells: int
-    excess: float
+    seconds: float
+    excess: float | None
 
 
 def caught(name: str) -> list[Caught]:
     """Every check of `cells` that a fault fails; empty if it goes unseen."""
-    found = []
-    for number, (instance, cell) in enumerate(cells(FAULTS[name]), start=1):
-        verdict = judged(cell)
-        if verdict.status == "VIOLATED" and not verdict.expected:
-            found.append(Caught(name, cell.claim.id, cell.version, instance, number, _excess(verdict.slack)))
+    return list(_failed(name, cells(FAULTS[name])))
+
+
+def cuts(factor: Fraction = CUT) -> dict[str, list[Caught]]:
+    """Each published constant cut to so much of the worst case on file, and the check that it then fails."""
+    found = {}
+    for case in worst_cases():
+        name = f"{case.constant} of {case.claim} at {float(factor):g} of its worst case"
+        cell = cut(case.cell, case.constant, factor * Fraction(case.share))
+        found[name] = list(_failed(name, [(case.cell.family.name, cell)]))
     return found
 
 
-def _excess(slack: float) -> float:
-    return 1 / slack if slack > 0 else math.inf
+def _failed(name: str, asked: Iterable[tuple[str, Cell]]) -> Iterator[Caught]:
+    start = process_time()
+    for number, (instance, cell) in enumerate(asked, start=1):
+        verdict = judged(cell)
+        if verdict.status == "VIOLATED" and not verdict.expected:
+            work = number, process_time() - start
+            yield Caught(name, cell.claim.id, cell.version, instance, *work, _excess(verdict.slack))
+
+
+def _excess(slack: float) -> float | None:
+    return None if math.isinf(slack) else 1 / slack if slack > 0 else math.inf
 
 
 _NOISY = (("bias", "published"), ("first-moment", "published"), ("second-moment", "sharper"))

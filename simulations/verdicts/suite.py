@@ -17,11 +17,12 @@ from simulations.verdicts.assumptions import ASSUMED
 from simulations.verdicts.cell import Cell
 from simulations.verdicts.key import KNOWN
 from simulations.verdicts.verdict import symbols_of, unseen
+from simulations.verdicts.worst import worst_cases
 from theory import CLAIMS, Claim
 from theory import symbols as s
 
 _SMALL = {"dim": 2, "tasks": 4, "eps": 0.1}
-BY_PROOF = "by proof"
+BY_PROOF, WORST = "by proof", "worst"
 _NOISY = {"sigma": 0.5, "sigma_tilde": 0.3, "sigma_H": 0.2}
 
 
@@ -109,6 +110,12 @@ def cells(claims: Iterable[Claim], chosen: Iterable[Instance]) -> Iterator[tuple
             for version in claim.versions:
                 if _meant(instance, claim, version) and (claim.id in ASSUMED or not unseen(claim, version)):
                     yield from ((instance.name, cell) for cell in _of(claim, version, instance))
+
+
+def worst(claims: Iterable[Claim]) -> Iterator[tuple[str, Cell]]:
+    """The worst instances on file for these claims, with the name of their column."""
+    asked = {claim.id for claim in claims}
+    yield from ((WORST, case.cell) for case in worst_cases() if case.claim in asked)
 
 
 def _meant(instance: Instance, claim: Claim, version: str) -> bool:

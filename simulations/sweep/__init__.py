@@ -1,0 +1,1 @@
+"""Sweeps of claims and runs over the assumption constants, resumable and on any number of workers."""
