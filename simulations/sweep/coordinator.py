@@ -36,9 +36,14 @@ class Pool(Protocol):
     busy: bool
     room: int
 
-    def give(self, batch: list[Task]) -> None: ...
-    def wait(self, timeout: float) -> Iterator[Done]: ...
-    def close(self) -> None: ...
+    def give(self, batch: list[Task]) -> None:
+        """Start a batch; there must be room."""
+
+    def wait(self, timeout: float) -> Iterator[Done]:
+        """What is done by then, at most `timeout` seconds from now."""
+
+    def close(self) -> None:
+        """End all workers."""
 
 
 @dataclass
