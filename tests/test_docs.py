@@ -65,13 +65,13 @@ def test_the_documentation_builds_without_a_warning(tmp_path):
     assert all(f"mamlbound {name}" in commands for name in ("reproduce", "check", "claims", "plan", "identify"))
 
 
-def faults(tree: ast.Module) -> Iterator[str]:
-    """What a public function, class or method of a module lacks in its docstring."""
+def faults(tree: ast.Module, commands: bool = False) -> Iterator[str]:
+    """What a public function, class or method of a module lacks in its docstring; errors of commands are exit codes."""
     for owner, node in _public(tree.body):
         text = ast.get_docstring(node)
         if not text:
             yield f"{owner}{node.name} has no docstring"
-        elif isinstance(node, ast.FunctionDef) and _raises(node) and "raise" not in text.lower():
+        elif not commands and isinstance(node, ast.FunctionDef) and _raises(node) and "raise" not in text.lower():
             yield f"{owner}{node.name} raises, and does not say when"
 
 
@@ -99,7 +99,7 @@ FILES = [
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_public_name_is_documented(path):
-    assert list(faults(ast.parse(path.read_text()))) == []
+    assert list(faults(ast.parse(path.read_text()), commands=path.parent.name == "mamlbound")) == []
 
 
 @pytest.mark.parametrize(

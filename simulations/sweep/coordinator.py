@@ -36,9 +36,14 @@ class Pool(Protocol):
     busy: bool
     room: int
 
-    def give(self, batch: list[Task]) -> None: ...
-    def wait(self, timeout: float) -> Iterator[Done]: ...
-    def close(self) -> None: ...
+    def give(self, batch: list[Task]) -> None:
+        """Hand out a batch."""
+
+    def wait(self, timeout: float) -> Iterator[Done]:
+        """What has come back within so many seconds."""
+
+    def close(self) -> None:
+        """Let all workers go."""
 
 
 @dataclass
