@@ -32,17 +32,13 @@ def search(
     """
     from simulations.search import Beaten
 
-    _one_of(every, claim_id)
+    if every == (claim_id is not None):
+        raise ValueError("search needs a CLAIM, or --all for every constant of all claims, and not both")
     try:
         _search_all(budget, seed, as_json) if every else _search(claim_id, budget, seed, constant, at or [], as_json)
     except Beaten as wrong:
         print(f"mamlbound: {wrong}", file=sys.stderr)
         raise typer.Exit(BEATEN) from wrong
-
-
-def _one_of(every: bool, claim_id: str | None) -> None:
-    if every == (claim_id is not None):
-        raise ValueError("search needs a CLAIM, or --all for every constant of all claims, and not both")
 
 
 def _search_all(budget: int, seed: int, as_json: bool) -> None:

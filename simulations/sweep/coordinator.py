@@ -37,13 +37,13 @@ class Pool(Protocol):
     room: int
 
     def give(self, batch: list[Task]) -> None:
-        """Start a batch; there must be room."""
+        """Hand out a batch."""
 
     def wait(self, timeout: float) -> Iterator[Done]:
-        """What is done by then, at most `timeout` seconds from now."""
+        """What has come back within so many seconds."""
 
     def close(self) -> None:
-        """End all workers."""
+        """Let all workers go."""
 
 
 @dataclass
