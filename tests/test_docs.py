@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,10 +46,10 @@ EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_runs_and_is_shown(example, capsys):
+def test_an_example_runs_and_is_shown(example):
     """Every file of docs/examples/ runs as it stands, and the page on them shows it."""
-    runpy.run_path(str(example), run_name="__main__")
-    assert capsys.readouterr().out.strip()
+    ran = subprocess.run([sys.executable, "-W", "error", str(example)], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0 and ran.stdout.strip(), ran.stderr
     assert f"{{literalinclude}} examples/{example.name}" in (DOCS / "examples.md").read_text()
 
 
