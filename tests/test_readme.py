@@ -81,7 +81,7 @@ def test_every_claim_refuted_outright_is_in_the_table():
 
 
 def test_what_the_readme_points_to_is_there():
-    for path in re.findall(r"`((?:docs|figures|theory|simulations)/[\w/.]+\.\w+)`", README.read_text()):
+    for path in re.findall(r"[`(]((?:docs|figures|theory|simulations)/[\w/.]+\.\w+)[`)]", README.read_text()):
         assert (ROOT / path).is_file(), path
 
 
