@@ -13,7 +13,6 @@ import pytest
 from mamlbound import cli
 from simulations import experiment
 
-
 TWO = ("--only", "rate", "--only", "moments")
 
 
