@@ -30,7 +30,7 @@ def tight():
 def test_hypotheses_has_a_line_for_every_claim_of_a_panel(without):
     with style.style():
         figure = hypotheses.draw(without)
-    panels = {axis.get_title(): axis for axis in figure.axes if axis.get_title()}
+    panels = {axis.get_title("left"): axis for axis in figure.axes if axis.get_title("left")}
     assert len(panels) == len(hypotheses._PANELS)
     labels = [line.get_label() for line in panels[hypotheses._PANELS["D_h"]].lines]
     assert labels == ["(8)"]
