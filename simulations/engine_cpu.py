@@ -89,6 +89,9 @@ def advance(
         diverged = np.full(replicates, -1)
     found = tuple(np.full((scheduled.size, replicates), np.nan) for _ in range(3))
     edges = np.linspace(0, replicates, min(threads, replicates) + 1).astype(int)
+    if len(edges) == 2:
+        _advance(plan, scheduled, start, 0, replicates, w, diverged, *found)
+        return found
     with ThreadPoolExecutor(len(edges) - 1) as pool:
         blocks = [
             pool.submit(_advance, plan, scheduled, start, first, stop, w, diverged, *found)

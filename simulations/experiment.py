@@ -24,6 +24,8 @@ __all__ = ["GUARD", "Experiment", "Result", "State", "run"]
 
 _CHUNK_WORK = 30_000_000
 _LONGEST_CHUNK = 65_536
+_FIRST_CHUNK = 128
+"""Of a run that may end at any iteration; its chunks double, so at most half of what is computed is thrown away."""
 _ADDRESSES = 2**32
 
 Step = str | float | Callable[[int], float]
@@ -210,7 +212,8 @@ def run(
     total = experiment.iterations + 1
     total = total if stop is None else min(total, positive_integer("stop", stop))
     while log.next < total and not log.settled:
-        iterations = np.arange(log.next, min(log.next + chunk, total))
+        length = min(chunk, max(_FIRST_CHUNK, log.next)) if experiment.until_passage else chunk
+        iterations = np.arange(log.next, min(log.next + length, total))
         scheduled = _scheduled(experiment.step, iterations)
         log.add(*advance(log.points, scheduled, log.next, threads or os.cpu_count() or 1, log.diverged))
         if progress:

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from figures import Settings, hypotheses, style, tightness
+from figures import Settings, hypotheses, sensitivity, style, tightness
 
 
 def kept(tables):
@@ -62,3 +62,26 @@ def test_what_tightness_says_is_what_its_table_says(tight):
     assert said["second-moment, co: share used up"] == "0.9306"
     changed = tight["shares"].assign(published=0.1234)
     assert set(dict(tightness.findings({**tight, "shares": changed})).values()) == {"0.1234"}
+
+
+@pytest.fixture(scope="module")
+def sensitive():
+    points = [point for point in sensitivity.instances(Settings()) if point.parameter in ("L", "B")]
+    return kept(sensitivity.data(points, lambda done: None))
+
+
+def test_sensitivity_stays_below_its_bounds_and_leaves_out_what_has_none(sensitive):
+    points = sensitive["points"]
+    assert (points["T"] < points["sharp"].fillna(float("inf"))).all() and (points["T"] > 10).all()
+    assert points.query("parameter == 'B' and value < 20")["published"].isna().all()
+    assert (points["sharp"].dropna() < points["published"].dropna() / 26).all()
+    with style.style():
+        figure = sensitivity.draw(sensitive)
+    assert [len(axis.lines) for axis in figure.axes] == [4] * 10
+    plt.close(figure)
+
+
+def test_what_sensitivity_says_is_what_its_table_says(sensitive):
+    changed = sensitive["points"].assign(T=77.0)
+    said = dict(sensitivity.findings({"points": changed}))
+    assert said["T over the range of B, smallest to largest value"] == "77 to 77"
