@@ -36,17 +36,16 @@ def theory() -> Iterator[str]:
         yield f"| {each.id} | {_cell(each.text)} | {_cell(each.source)} |"
     records = {claim.id: record(claim) for claim in CLAIMS.values()}
     yield "\n## What was wrong\n"
-    yield "| claim | source | published |\n|---|---|---|"
+    yield "| claim | published in | verdict |\n|---|---|---|"
     for claim_id, each in records.items():
         if each["verdict"] in ("repaired", "refuted"):
             source = each["versions"]["published"]["source"]
-            verdict = f"{_SIGNS[each['verdict']]} {each['verdict']}"
-            yield f"| [{_cell(each['title'])}](#{claim_id}) | {_cell(source)} | {verdict} |"
+            yield f"| [{_cell(each['title'])}](#{claim_id}) | {_cell(source)} | {each['verdict']} |"
     for file, (account, claims) in CLAIMS.files().items():
         heading, _, rest = account.strip().partition("\n")
         yield f"\n## {file.replace('_', ' ').capitalize()}\n\n{html.escape(heading)}\n"
         if rest.strip():
-            yield f"```text\n{rest.strip()}\n```\n"
+            yield f'```{{raw}} html\n<pre style="white-space: pre-wrap">{html.escape(rest.strip())}</pre>\n```\n'
         for claim in claims:
             yield from _claim(records[claim.id])
 
@@ -57,7 +56,7 @@ def _claim(each: dict) -> Iterator[str]:
     for name, version in each["versions"].items():
         reached = ", reached by an instance" if version["attained"] else ""
         yield f"*{name}*, {version['status']}{reached}: {html.escape(version['source'])}\n"
-        yield f"```{{raw}} html\n<p>{mathml(version['latex'], 'block')}</p>\n```\n"
+        yield f"```{{raw}} html\n<div style=\"overflow-x: auto\">{mathml(version['latex'], 'block')}</div>\n```\n"
     if each["domain"]:
         yield "on the domain\n"
         for hypothesis in each["domain"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -169,33 +168,18 @@ def _print_json(found: list) -> None:
 
 
 def _print_table(found: list) -> None:
-    columns = list(dict.fromkeys(column for column, _ in found))
-    by_cell: dict = {}
-    for column, verdict in found:
-        by_cell.setdefault(verdict.cell.claim.id, {}).setdefault(column, []).append(verdict)
-    table = _table("claim", "", *columns)
-    for claim_id, row in by_cell.items():
-        equation = next(iter(row.values()))[0].cell.claim.equation
-        table.add_row(claim_id, equation, *(_text(row.get(column, [])) for column in columns))
+    from simulations.verdicts.table import NOTE, VerdictTable
+
+    verdicts = VerdictTable.of(found)
+    texts = verdicts.texts
+    equations = {verdict.cell.claim.id: verdict.cell.claim.equation for _, verdict in found}
+    table = _table("claim", "", *texts.columns)
+    for claim_id, row in texts.iterrows():
+        table.add_row(claim_id, equations[claim_id], *row)
     console = _console()
     console.print(table)
-    console.print("Numbers: all versions hold, the tightest with this slack (right/left, of lower claims left/right).")
+    console.print(NOTE)
     for column, verdict in found:
         if not verdict.expected or verdict.status == "UNDECIDED":
             console.print(f"{column}: {verdict}", soft_wrap=True, markup=False)
-    counts = {status: sum(v.status == status for _, v in found) for status in dict.fromkeys(v.status for _, v in found)}
-    console.print(", ".join(f"{number} {status}" for status, number in counts.items()))
-
-
-def _text(verdicts: list) -> str:
-    """What one claim did on one instance, in a word or a number."""
-    if any(v.status == "VIOLATED" and not v.expected for v in verdicts):
-        return "VIOLATED"
-    statuses = {v.status for v in verdicts}
-    for status, word in (("ERROR", "ERROR"), ("UNDECIDED", "undecided"), ("VIOLATED", "refuted")):
-        if status in statuses:
-            return word
-    if not statuses - {"NOT_APPLICABLE"}:
-        return "n/a" if verdicts else ""
-    slack = min((v.slack for v in verdicts if math.isfinite(v.slack)), default=math.inf)
-    return "holds" if math.isinf(slack) else f"{slack:.4g}"
+    console.print(", ".join(f"{number} {status}" for status, number in verdicts.counts.items()))

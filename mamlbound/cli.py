@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.audit import audit
 from mamlbound.check import check, replay
 from mamlbound.claims import claims
 from mamlbound.doctor import doctor
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 
 
-for _command in (claims, check, sweep, report, export, merge, replay, search, plan, identify, doctor):
+for _command in (claims, check, sweep, report, export, merge, replay, search, audit, plan, identify, doctor):
     app.command()(_command)
 
 

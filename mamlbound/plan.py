@@ -34,7 +34,6 @@ def plan(
     """Plan a run: the smallest batches, the iterations and the samples that are proved to reach eps.
 
     Numbers may be written 0.05 or 1/20. Exit code 1: a rung of the ladder was not proved.
-    Bad numbers raise ValueError, which ends in one sentence.
     """
     if ladder:
         _print_ladder(as_json)

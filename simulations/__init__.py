@@ -5,9 +5,9 @@ import importlib
 from simulations import exact, families
 from simulations.experiment import Experiment, Result, run
 
-__all__ = ["Experiment", "Result", "check", "exact", "families", "identify", "lower_bounds", "run"]
+__all__ = ["Experiment", "Result", "audit", "check", "exact", "families", "identify", "lower_bounds", "run"]
 
-_LATER = {"check": "verdicts", "identify": "identification", "lower_bounds": "witnessed_bounds"}
+_LATER = {"audit": "auditing", "check": "verdicts", "identify": "identification", "lower_bounds": "witnessed_bounds"}
 
 
 def __getattr__(name: str):

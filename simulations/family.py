@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ from simulations.kernels import (
     compiled,
     types,
 )
+from simulations.markup import table
 from simulations.noise import GradientNoise, HessianNoise, Noise
 from simulations.noises import PLAIN, chosen
 from theory import Constants
@@ -123,6 +125,13 @@ class Family:
     proof: Callable[[], Certificate] | None = None
     noise: Noise = PLAIN
     recipe: Mapping[str, object] | None = None
+
+    def _repr_html_(self) -> str:
+        """The constants, and whether each is attained."""
+        known = self.constants.keywords()
+        title = f"<p><b>{html.escape(self.name)}</b>: {self.size} tasks in dimension {self.dim}</p>"
+        rows = ((name, value, self.standing.get(name, ""), self.seen.get(name, "")) for name, value in known.items())
+        return title + table(("constant", "value", "standing", "seen"), rows)
 
     @property
     def size(self) -> int:

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from simulations import exact, families
 from simulations.family import Family, real
 from simulations.verdicts import Cell, Verdict, judged, trajectory
+from simulations.verdicts.assumptions import ASSUMED
 from simulations.verdicts.cuts import cut, share
 from simulations.verdicts.suite import chosen_claims
 from simulations.verdicts.verdict import symbols_of, unseen
@@ -30,14 +31,18 @@ _FREE: Mapping[str, object] = MappingProxyType({})
 
 
 class Beaten(ArithmeticError):
-    """A proved claim was beaten: a mistake in the claim, in its proof, or in this program."""
+    """A proved claim was beaten, by `found`: a mistake in the claim, in its proof, or in this program."""
+
+    def __init__(self, found: Verdict) -> None:
+        super().__init__(f"a PROVED claim is beaten, so this program is wrong: {found}; {_key(found)}")
+        self.found = found
 
 
 @dataclass(frozen=True)
 class Found:
     """The worst instance of a search.
 
-    published, sharp: verdicts there, by the version they are about.
+    published, sharp: verdicts there, by the version they are about; sharp is None where the claim has no such version.
     ratio: left over right of the published version; of lower claims right over left. 1 would be equality. Where a
         constant was searched for, the share of it that the instance uses up, the others as they are.
     share: the same against the sharp version.
@@ -45,14 +50,14 @@ class Found:
     """
 
     published: Verdict
-    sharp: Verdict
+    sharp: Verdict | None
     ratio: float
     share: float
     tried: int
 
 
 def search(
-    claim_id: str,
+    claim: str | Claim,
     budget: int = 400,
     seed: int = 0,
     constant: str | None = None,
@@ -61,7 +66,7 @@ def search(
     """Bring the two sides of a claim together, or use up one of its constants.
 
     Args:
-        claim_id: of a claim that instances can show.
+        claim: one that instances can show, by its id or itself.
         budget: cells to decide, at least 1.
         seed: of the candidates.
         constant: the one to use up, by its name in the published version; by default the whole right side.
@@ -71,21 +76,22 @@ def search(
         ValueError: there is no such claim or constant, or no instance shows it.
         Beaten: a proved version is violated.
     """
-    (claim,) = chosen_claims([claim_id])
-    if not claim.versions.keys() >= {"published", "sharp"} or unseen(claim, "published"):
-        raise ValueError(f"{claim_id} speaks of what no instance shows: there is nothing to search")
+    if isinstance(claim, str):
+        (claim,) = chosen_claims([claim])
+    if claim.id in ASSUMED or unseen(claim, "published"):
+        raise ValueError(f"{claim.id} speaks of what no instance shows: there is nothing to search")
     if constant is not None and constant not in claim.published:
-        raise ValueError(f"constant of {claim_id} must be one of {', '.join(claim.published)}, got {constant!r}")
+        raise ValueError(f"constant of {claim.id} must be one of {', '.join(claim.published)}, got {constant!r}")
     run = _Run(claim, budget, constant)
     for family, options in _candidates(claim, np.random.Generator(np.random.Philox(seed)), dict(at)):
         if not run.left:
             break
         run.improve(family, options)
     if run.best is None:
-        raise ValueError(f"none of {run.tried} candidates lies in the domain of {claim_id} and can be decided exactly")
+        raise ValueError(f"none of {run.tried} candidates lies in the domain of {claim.id} and can be decided exactly")
     family, options = run.best
-    sharp = run.decided(family, options, "sharp")
-    known = constant is None or constant in claim.sharp
+    sharp = run.decided(family, options, "sharp") if "sharp" in claim.versions else None
+    known = sharp is not None and (constant is None or constant in claim.sharp)
     return Found(run.worst, sharp, run.highest, run.measure(sharp) if known else math.nan, run.tried)
 
 
@@ -109,8 +115,8 @@ class _Run:
 
     def decided(self, family: Family, options: dict, version: str) -> Verdict:
         found = judged(Cell(self.claim, family, version, **options))
-        if found.status == "VIOLATED" and not found.expected:
-            raise Beaten(f"a PROVED claim is beaten, so this program is wrong: {found}; {_key(found)}")
+        if found.status == "VIOLATED" and found.cell.claim.versions[version].status == "proved":
+            raise Beaten(found)
         return found
 
     def measure(self, found: Verdict) -> float:

@@ -6,6 +6,7 @@ from theory.assumptions import ASSUMPTIONS, Assumption, Constants
 from theory.certify import Certificate
 from theory.claim import Claim, OutsideDomain
 from theory.claims import CLAIMS
+from theory.stated import stated
 
 __all__ = [
     "ASSUMPTIONS",
@@ -17,6 +18,7 @@ __all__ = [
     "OutsideDomain",
     "plan",
     "sharpen",
+    "stated",
 ]
 
 

@@ -116,8 +116,8 @@ def _claim(record: dict) -> str:
         for which, version in record["versions"].items()
     )
     return (
-        f'<tr id="claim-{record["id"]}"><th scope=row>{html.escape(record["equation"])}<br>'
-        f'<span class="id">{record["id"]}</span></th>'
+        f'<tr id="claim-{record["id"]}"><th scope=row><span class="id">{record["id"]}</span> '
+        f"{html.escape(record['equation'])}</th>"
         f"<td><details><summary>{html.escape(record['title'])}</summary><dl>{versions}</dl>"
         f"<p>On the domain</p><ul>{domain}</ul><p>{html.escape(record['source'])}</p></details></td>"
         f'<td class="verdict {record["verdict"]}">{record["verdict"]}</td></tr>'

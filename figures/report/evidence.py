@@ -6,18 +6,18 @@ Written beside the figures' data as claims.json, verdicts.csv, faults.csv and pr
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import platform
-import subprocess
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 from figures import Settings
+from simulations.sweep.provenance import environment
 from simulations.verdicts import judged, suite
 from simulations.verdicts.faults import FAULTS, caught
 from theory import CLAIMS
@@ -25,12 +25,11 @@ from theory.certify import Certificate
 from theory.claim import Claim
 from theory.record import record
 
-_LIBRARIES = ("numpy", "scipy", "sympy", "numba", "pandas", "matplotlib", "python-flint")
-_ROOT = Path(__file__).parents[2]
-
 
 def write(folder: Path, settings: Settings, progress: Callable[[float], None]) -> None:
     """Replay all proofs, decide the default cells, plant the faults, and write what was found.
+
+    The proofs are replayed in processes beside this one, which decides the cells meanwhile.
 
     Args:
         folder: where the four files go.
@@ -38,25 +37,31 @@ def write(folder: Path, settings: Settings, progress: Callable[[float], None]) -
         progress: takes the share done.
     """
     started = time.time()
-    told = [(file, account, claim) for file, (account, claims) in CLAIMS.files().items() for claim in claims]
+    told = {claim.id: (file, account) for file, (account, claims) in CLAIMS.files().items() for claim in claims}
     cells = list(suite.cells(suite.chosen_claims(), suite.instances()))
-    steps = len(told) + len(cells) + len(FAULTS)
-    done = 0
+    steps, done = len(told) + len(cells) + len(FAULTS), 0
 
-    def each(items):
+    def each(items: Iterable) -> Iterator:
         nonlocal done
         for item in items:
             yield item
             done += 1
             progress(done / steps)
 
-    records = [{**replayed(claim), "file": file, "account": account} for file, account, claim in each(told)]
-    verdicts = [{"instance": name, **judged(cell).row()} for name, cell in each(cells)]
-    faults = [asdict(found) for name in each(FAULTS) for found in caught(name)]
+    beside = max(1, (os.cpu_count() or 1) - 1)
+    with multiprocessing.get_context("spawn").Pool(beside, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        found = pool.imap(_replayed, told)
+        verdicts = [{"instance": name, **judged(cell).row()} for name, cell in each(cells)]
+        faults = [asdict(one) for name in each(FAULTS) for one in caught(name)]
+        records = [{**entry, "file": told[entry["id"]][0], "account": told[entry["id"]][1]} for entry in each(found)]
     (folder / "claims.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
     pd.DataFrame(verdicts).to_csv(folder / "verdicts.csv", index=False)
     pd.DataFrame(faults).to_csv(folder / "faults.csv", index=False)
     (folder / "provenance.json").write_text(json.dumps(provenance(settings, started), indent=1), encoding="utf-8")
+
+
+def _replayed(claim_id: str) -> dict:
+    return replayed(CLAIMS[claim_id])
 
 
 def replayed(claim: Claim) -> dict:
@@ -78,25 +83,16 @@ def _outcome(certificate: Certificate) -> dict:
 
 
 def provenance(settings: Settings, started: float) -> dict:
-    """Versions, machine, source and configuration of this run."""
+    """Versions, machine, source and configuration of this run.
+
+    Args:
+        settings: of the run.
+        started: when, in seconds since the epoch.
+    """
     return {
-        "mamlbound": version("mamlbound"),
-        "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
-        "machine": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "commit": _commit(),
+        **environment(),
         "profile": settings.profile,
         "seed": settings.seed,
         "constants": dict(settings.constants),
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(started)),
     }
-
-
-def _commit() -> str:
-    """The commit of the source, with "+ changes" if the tree differs from it; "" outside a checkout."""
-    try:
-        asked = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty= + changes", "--exclude=*"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

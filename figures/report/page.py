@@ -92,5 +92,5 @@ def _provenance(record: dict) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} = {each}" for name, each in value.items()) or "each figure's own"
-    return str(value)
+        return ", ".join(f"{name} {each}" for name, each in value.items()) or "each figure's own"
+    return "unknown" if value is None else str(value)

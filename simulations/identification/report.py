@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         shown = self.candidates.head(8).to_html(index=False, float_format="{:.1e}".format)
-        return f"<p><b>{self.verdict}</b></p>{shown}"
+        return f"<p><b>{html.escape(self.verdict)}</b></p>{shown}"
 
 
 def _records(table: pd.DataFrame) -> list[dict]:

@@ -215,7 +215,7 @@ class _Work:
         """All of the tasks."""
         batch = list(islice(tasks, self._batch))
         while self.ended == "finished" and (batch or self.pool.busy):
-            while batch and self.pool.room:
+            while self.pool.room and batch:  # room also hands out again what came back from the dead
                 self.pool.give(batch)
                 batch = list(islice(tasks, self._batch))
             self._collect()

@@ -25,17 +25,24 @@ def provenance(configuration: Configuration, workers: str) -> dict[str, object]:
     """
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **environment(),
+        "workers": workers,
+        "physics": PHYSICS,
+        "configuration": configuration.text,
+        "configuration_hash": configuration.hash,
+    }
+
+
+def environment() -> dict[str, object]:
+    """What is common to all results made here: versions, machine, processor, threads, hash of the sources, commit."""
+    return {
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
         "machine": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "threads": os.cpu_count() or 1,
-        "workers": workers,
-        "physics": PHYSICS,
         "sources": CACHE_FOLDER.name,
         "git": _git(),
-        "configuration": configuration.text,
-        "configuration_hash": configuration.hash,
     }
 
 

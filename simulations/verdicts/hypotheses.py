@@ -8,7 +8,7 @@ claim asks for is kept. Where no cell is violated the study says how many were t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,16 +50,16 @@ class Study:
         return Cell(CLAIMS[self.claim], family, self.version, dropped=self.dropped, **options)
 
 
-def spiked(study: Study) -> Cells:
+def spiked(study: Study, reach: Sequence[float] = FAR) -> Cells:
     """The task that brings E G farthest from grad F, made for each alpha."""
-    for beyond in FAR:
+    for beyond in reach:
         alpha = beyond / 6
         yield beyond, "spike", study.cell(families.named("spike")(alpha=alpha), alpha=alpha, D_in=1, by="outcomes")
 
 
-def flattest(study: Study) -> Cells:
+def flattest(study: Study, reach: Sequence[float] = FARTHER) -> Cells:
     """One cosine task at its top, where (I - alpha H) is largest, with as much Hessian noise as is allowed."""
-    for beyond in FARTHER:
+    for beyond in reach:
         alpha = beyond / 6
         yield beyond, "flat", study.cell(_flat(sigma_H=1 / alpha), alpha=alpha, D_o=1, D_h=2)
 

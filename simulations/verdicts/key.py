@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from simulations.family import Family
+from simulations.verdicts import own
 from simulations.verdicts.cell import Cell
 from theory import CLAIMS, Claim
 
@@ -26,9 +27,10 @@ def written(cell: Cell) -> str:
         ValueError: the claim or the family is not one that can be named, or was altered after it was built.
     """
     claim, family = cell.claim, cell.family
-    if KNOWN.get(claim.id) is not claim:
+    name = {"claim": claim.id} if KNOWN.get(claim.id) is claim else own.named(claim)
+    if name is None:
         raise ValueError(f"{claim.id} is not the registered claim of this name, so no key can name it")
-    record = {"claim": claim.id, "family": recipe(family), **cell.options()}
+    record = {**name, "family": recipe(family), **cell.options()}
     try:
         text = json.dumps(_plain(record), separators=(",", ":"))
     except TypeError as error:
@@ -59,12 +61,13 @@ def read(key: str) -> Cell:
     try:
         packed = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
         record = json.loads(zlib.decompress(packed))
-        claim, recipe = KNOWN[record.pop("claim")], record.pop("family")
+        name, recipe, content = record.pop("claim"), record.pop("family"), record.pop("content", None)
+        claim = KNOWN[name] if content is None else None
         known = {each.name for each in fields(Cell)}
         options = {name: _back(value) for name, value in record.items() if name in known}
     except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise ValueError(f"{key[:20]}... is no replay key: {error}") from error
-    return Cell(claim, rebuilt(recipe), **options)
+    return Cell(claim or own.again(name, content), rebuilt(recipe), **options)
 
 
 def rebuilt(recipe: dict) -> Family:

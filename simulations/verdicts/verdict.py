@@ -12,6 +12,7 @@ import sympy as sp
 from flint import arb
 
 from simulations.guarded import enclosed, ends
+from simulations.markup import table
 from simulations.verdicts import local, trajectory
 from simulations.verdicts.cell import GIVEN, Cell
 from simulations.verdicts.key import written
@@ -74,6 +75,15 @@ class Verdict:
             "reason": self.reason,
             "key": key,
         }
+
+    def _repr_html_(self) -> str:
+        """Status, evidence, both sides and the slack, with the reason where there is one."""
+        sides = [f"{side:.6g}" if math.isfinite(side) else "" for side in (self.lhs, self.rhs, self.slack)]
+        heads = ("claim", "version", "family", "status", "evidence", "lhs", "rhs", "slack", "reason")
+        cell = self.cell
+        return table(
+            heads, [(cell.claim.id, cell.version, cell.family.name, self.status, self.evidence, *sides, self.reason)]
+        )
 
     def __str__(self) -> str:
         sides = f"lhs {self.lhs:.6g}, rhs {self.rhs:.6g}, slack {self.slack:.6g}" if self.evidence else self.reason

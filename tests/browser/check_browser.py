@@ -16,6 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from figures.report import explorer
 from figures.report.page import bind
@@ -61,6 +62,7 @@ def browser(page, tmp_path):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(found[1]))
     driver.get(page.as_uri())
+    WebDriverWait(driver, 60).until(lambda ready: ready.find_elements(By.CSS_SELECTOR, "#plan .number"))
     yield driver
     complaints = driver.get_log("browser")
     driver.quit()
