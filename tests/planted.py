@@ -78,18 +78,18 @@ def clipped(loss, w, tasks, alpha, steps):
     return g * min(1.0, 25.0 / np.linalg.norm(g))
 
 
-def imaml(loss, w, tasks, alpha, steps, *, pull=2.0, proximal=True, solve=np.linalg.solve):
-    found = []
-    for support, query in tasks:
-        point = w
-        for _ in range(8):
-            slope = gradient(loss, point, support) + pull * (point - w)
-            point = point - np.linalg.solve(hessian(loss, point, support) + pull * np.eye(len(w)), slope)
-        if not proximal:
-            point = path(loss, w, support, alpha, steps)[-1]
-        matrix = np.eye(len(w)) + hessian(loss, point, support) / pull
-        found.append(solve(matrix, gradient(loss, point, query)))
-    return np.mean(found, axis=0)
+def imaml_system(loss, w, task, pull):
+    """Matrix and right side of iMAML's linear system at the proximal point."""
+    support, query = task
+    point = w
+    for _ in range(8):
+        slope = gradient(loss, point, support) + pull * (point - w)
+        point = point - np.linalg.solve(hessian(loss, point, support) + pull * np.eye(len(w)), slope)
+    return np.eye(len(w)) + hessian(loss, point, support) / pull, gradient(loss, point, query)
+
+
+def imaml(loss, w, tasks, alpha, steps, *, pull=2.0, solve=np.linalg.solve):
+    return np.mean([solve(*imaml_system(loss, w, task, pull)) for task in tasks], axis=0)
 
 
 def halved_lambda(loss, w, tasks, alpha, steps):
@@ -97,7 +97,12 @@ def halved_lambda(loss, w, tasks, alpha, steps):
 
 
 def no_proximal_term(loss, w, tasks, alpha, steps):
-    return imaml(loss, w, tasks, alpha, steps, proximal=False)
+    found = []
+    for support, query in tasks:
+        point = path(loss, w, support, alpha, steps)[-1]
+        matrix = np.eye(len(w)) + hessian(loss, point, support) / 2.0
+        found.append(np.linalg.solve(matrix, gradient(loss, point, query)))
+    return np.mean(found, axis=0)
 
 
 def conjugate_gradients(most, enough=0.0):

@@ -81,7 +81,7 @@ class Matcher:
         self.probes = [batch.probes[row] for row in self.rows]
         self.norms = np.linalg.norm(answers, axis=1, keepdims=True)
         self.laws = _laws(self.probes)
-        self.shapes = np.array([[law.factor(probe) for probe in self.probes] for law in self.laws])[:, None, :, None]
+        self.shapes = np.array([[law.factor(probe) for probe in self.probes] for law in self.laws])[:, None, :]
 
     @property
     def equally_long(self) -> bool:
@@ -106,9 +106,14 @@ class Matcher:
         place and its constant, each (G,)."""
         targets = self.answers / self.norms
         with np.errstate(all="ignore"):
-            models = self.shapes * directions / self.norms
-            constants = (targets * models).sum(axis=(2, 3)) / (models**2).sum(axis=(2, 3))
-            worst = np.linalg.norm(targets - constants[..., None, None] * models, axis=3).max(axis=2)
+            models = directions / self.norms
+            lengths = np.linalg.norm(models, axis=2)
+            units = models / np.where(lengths > 0, lengths, 1.0)[..., None]
+            along = (targets * units).sum(axis=2)
+            across = np.linalg.norm(targets - along[..., None] * units, axis=2)
+            scaled = self.shapes * lengths
+            constants = (along * scaled).sum(axis=2) / (scaled**2).sum(axis=2)
+            worst = np.hypot(across, along - constants[..., None] * scaled).max(axis=2)
         worst[~np.isfinite(worst)] = np.inf
         chosen = (worst <= np.maximum(2 * worst.min(axis=0), _ROUNDING)).argmax(axis=0)
         each = np.arange(len(chosen))
@@ -144,7 +149,7 @@ class Matcher:
 
     def remembering(self, candidate: Candidate) -> tuple[Fit, float]:
         """The candidate with a share of the answer before added to each answer, and that share."""
-        models = self.shapes[:, 0] * candidate.direction(self.batch, np.ones(1))[0, self.rows]
+        models = self.shapes[:, 0, :, None] * candidate.direction(self.batch, np.ones(1))[0, self.rows]
         before = np.vstack([np.zeros(models.shape[-1]), self.answers[:-1]])
         first = models[:, 0]
         constants = (first @ self.answers[0]) / np.maximum((first**2).sum(axis=-1), 1e-300)

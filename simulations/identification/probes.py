@@ -19,6 +19,8 @@ ROWS = 4
 _SPREAD = {1: 16, 2: 16, 3: 16, 4: 10}
 _CURVED = np.array([0.25, 0.5, 1.0, 2.0])
 _LARGE = 64.0
+_BENT = 32
+_NEAR = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,13 @@ def _coefficients(generator: np.random.Generator) -> np.ndarray:
     return rows
 
 
+def _bent(rows: np.ndarray) -> np.ndarray:
+    """The same rows with larger coefficients of degree four, which alone tell HF-MAML with a small delta from MAML."""
+    bent = rows.copy()
+    bent[:, : DIM**4] *= _BENT
+    return bent
+
+
 @lru_cache(maxsize=16)
 def make_probes(steps: tuple[int, ...], alphas: tuple[float, ...], sizes: tuple[int, ...] = (1, 3)) -> Batch:
     """Probes over inner steps, step sizes and numbers of tasks, and one with large gradients.
@@ -86,6 +95,9 @@ def make_probes(steps: tuple[int, ...], alphas: tuple[float, ...], sizes: tuple[
             for k in steps:
                 probes.append(Probe(f"k = {k}, alpha = {alpha:g}, {size} task{'s' * (size > 1)}", w, tasks, alpha, k))
     first = probes[0]
+    near, bent = _NEAR * first.w, tuple((_bent(support), query) for support, query in first.tasks)
+    for alpha in alphas:
+        probes.append(Probe(f"large fourth derivatives, alpha = {alpha:g}", near, bent, alpha, first.steps))
     grown = tuple((support, _LARGE * query) for support, query in first.tasks)
     probes.append(Probe(f"large gradients, {first.name}", first.w, grown, first.alpha, first.steps, large=True))
     return Batch(probes)
