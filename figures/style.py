@@ -19,7 +19,12 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#CC79A7",
 )
 GREY = "#808080"
+PUBLISHED, REPAIRED, SHARP, MEASURED, FLOOR, LOWER = RED, ORANGE, GREEN, BLUE, GREY, BLACK
+"""What a line stands for has the same colour in all figures, and a mark of its own beside it."""
+MARKS = {"published": "s", "repaired": "D", "sharp": "^", "measured": "o", "lower": "v"}
+COLOURS = {"published": PUBLISHED, "repaired": REPAIRED, "sharp": SHARP, "measured": MEASURED, "lower": LOWER}
 WIDTH = 9.0
+TEXT_WIDTH = 7.0
 
 _STYLE = {
     "figure.dpi": 100,

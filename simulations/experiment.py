@@ -201,9 +201,10 @@ def run(
         stop: iteration before which to stop; by default none.
 
     Raises:
-        ValueError: a step function gives a step that is not positive, the state is another experiment's, or the engine
-            cannot run here or serve this family.
+        ValueError: threads is not positive, a step function gives a step that is not positive, the state is another
+            experiment's, or the engine cannot run here or serve this family.
     """
+    threads = positive_integer("threads", (os.cpu_count() or 1) if threads is None else threads)
     family, plan = experiment.family, experiment.plan()
     log = Log(experiment, state)
     advance = ENGINES[experiment.engine](family, plan)
@@ -215,7 +216,7 @@ def run(
         length = min(chunk, max(_FIRST_CHUNK, log.next)) if experiment.until_passage else chunk
         iterations = np.arange(log.next, min(log.next + length, total))
         scheduled = _scheduled(experiment.step, iterations)
-        log.add(*advance(log.points, scheduled, log.next, threads or os.cpu_count() or 1, log.diverged))
+        log.add(*advance(log.points, scheduled, log.next, threads, log.diverged))
         if progress:
             progress(min(int(iterations[-1]) + 1, experiment.iterations), experiment.iterations)
     return log.result()

@@ -296,3 +296,9 @@ def test_experiments_do_not_change():
     asked = Experiment(_family(), **QUIET)
     with pytest.raises(AttributeError):
         asked.alpha = 0.5
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5])
+def test_threads_must_be_a_positive_number(threads):
+    with pytest.raises(ValueError, match="threads must be"):
+        run(Experiment(families.cosine(dim=2, tasks=2), "1/6", iterations=1), threads=threads)

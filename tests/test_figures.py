@@ -3,10 +3,12 @@
 import io
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
-from figures import Settings, hypotheses, sensitivity, style, tightness
+from figures import Settings, constants, hypotheses, sandwich, sensitivity, style, tightness
+from theory import CLAIMS
 
 
 def kept(tables):
@@ -85,3 +87,32 @@ def test_what_sensitivity_says_is_what_its_table_says(sensitive):
     changed = sensitive["points"].assign(T=77.0)
     said = dict(sensitivity.findings({"points": changed}))
     assert said["T over the range of B, smallest to largest value"] == "77 to 77"
+
+
+def test_the_lines_of_constants_end_where_the_claims_do():
+    tables = kept(constants.data(constants.instances(Settings()), lambda done: None))
+    with style.style():
+        figure = constants.draw(tables)
+    ends = [[line.get_ydata()[-1] for line in axis.lines] for axis in figure.axes]
+    versions = ("published", "sharp")
+    assert ends[5] == [float(CLAIMS["first-moment"].constants(which, a="1/6")["ci"]) for which in versions]
+    plt.close(figure)
+    said = dict(constants.findings({"constants": tables["constants"].assign(value=5.0)}))
+    assert set(said.values()) == {"5, 5"}
+
+
+def test_the_sandwich_has_its_bounds_in_order_and_says_what_its_table_says():
+    """What runs need lies below the proved lower bound, and that below the proved upper one, for each step."""
+    asked = sandwich.instances(Settings())
+    asked = sandwich.Instances(asked.rungs, {key: one for key, one in asked.runs.items() if key[1] == 0.1})
+    tables = kept(sandwich.data(asked, lambda done: None))
+    bounds = tables["bounds"]
+    for step in ("exact", "random"):
+        mine = bounds[bounds["step"] == step].groupby("kind")["K"]
+        assert mine.max()["measured"] < mine.max()["lower"] < mine.min()["sharp"]
+        assert mine.max()["measured"] > 0.85 * mine.max()["lower"]
+    assert dict(sandwich.findings(tables))["Published K over sharp K, random step"] == "26.29"
+    halved = bounds.assign(K=bounds["K"] * np.where(bounds["kind"] == "published", 0.5, 1))
+    assert dict(sandwich.findings({"bounds": halved}))["Published K over sharp K, random step"] == "13.15"
+    with style.style():
+        plt.close(sandwich.draw(tables))
