@@ -10,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from figures.report import evidence
 from mamlbound import cli
 from simulations import experiment
-from simulations.verdicts import suite
-from simulations.verdicts.faults import FAULTS
 
 TWO = ("--only", "rate", "--only", "moments")
 
@@ -100,9 +97,6 @@ def test_an_interrupted_run_writes_nothing(tmp_path):
 
 
 def test_reproduce_writes_data_pictures_and_a_page_that_needs_no_network(monkeypatch, capsys, tmp_path):
-    """With two figures, all proofs, the verdicts of one family and one planted fault."""
-    monkeypatch.setattr(suite, "instances", lambda: [suite.plain("cosine")])
-    monkeypatch.setattr(evidence, "FAULTS", {"wrong task weights": FAULTS["wrong task weights"]})
     monkeypatch.setattr(sys, "argv", ["mamlbound", "reproduce", *TWO, "-o", str(tmp_path / "results")])
     with pytest.raises(SystemExit) as end:
         cli.main()
