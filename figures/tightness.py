@@ -60,7 +60,7 @@ def _ratios(shares_of_edge: np.ndarray) -> pd.DataFrame:
         for version in ("published", "sharp"):
             for _, _, cell in cells(Study("alpha", claim, version, cells), shares_of_edge):
                 a = float(cell.inner_step)
-                rows.append({"claim": claim, "version": version, "alpha_L": a, "ratio": 1 / judged(cell).slack})
+                rows.append({"claim": claim, "version": version, "alpha_L": a, "ratio": judged(cell).ratio})
     return pd.DataFrame(rows)
 
 

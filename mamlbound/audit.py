@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.tables import console, table
+
 CODES = {"violated": 1, "proved": 0, "not refuted": 3, "undecided": 3}
 
 
@@ -43,24 +45,22 @@ def _step(name: str) -> None:
 def _print(found) -> None:
     from collections import Counter
 
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(found.verdict, markup=False)
+    out = console()
+    out.print(found.verdict, markup=False, soft_wrap=True)
     if found.key:
-        console.print(f"key {found.key}", markup=False)
+        out.print(f"key {found.key}", markup=False, soft_wrap=True)
     counts = Counter(verdict.status for _, verdict in found.cells)
-    console.print(f"certificate: {found.certificate}")
-    console.print("exact checks: " + (", ".join(f"{number} {status}" for status, number in counts.items()) or "none"))
-    console.print(f"search: {found.tried} cells")
+    out.print(f"certificate: {found.certificate}")
+    counted = ", ".join(f"{number} {status}" for status, number in counts.items())
+    out.print(f"exact checks: {counted or 'none'}")
+    out.print(f"search: {found.tried} cells")
     if found.faults:
-        table = Table("planted fault", "seen on", "left/right", box=None, pad_edge=False, header_style="bold")
+        rows = table("planted fault", "seen on", "left/right")
         for each in found.faults:
-            table.add_row(each.fault, each.instance or "not seen", f"{each.ratio:.4g}" if each.ratio else "")
-        console.print(table)
+            rows.add_row(each.fault, each.instance or "not seen", f"{each.ratio:.4g}" if each.ratio else "")
+        out.print(rows)
     if found.constants:
-        table = Table("constant", "value", "share used up", box=None, pad_edge=False, header_style="bold")
+        rows = table("constant", "value", "share used up")
         for each in found.constants:
-            table.add_row(each.constant, each.value, f"{each.share:.4g}" if each.share else "none seen")
-        console.print(table)
+            rows.add_row(each.constant, each.value, f"{each.share:.4g}" if each.share else "none seen")
+        out.print(rows)

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.tables import console, table
+
 VIOLATED, UNDECIDED, ERRED = 1, 3, 4
-_WIDTH = 160
 
 
 def check(
@@ -89,14 +90,14 @@ def _print_hypotheses(as_json: bool) -> None:
     """Exit code 1: a claim fails within its hypotheses."""
     from functools import partial
 
-    from simulations.verdicts.hypotheses import summary, table
+    from simulations.verdicts import hypotheses
 
-    cells = table(progress=partial(_show, "studies"))
+    cells = hypotheses.table(progress=partial(_show, "studies"))
     inside = cells[(cells.beyond <= 1) & (cells.status == "VIOLATED")]
     if as_json:
         print(cells.to_json(orient="records", indent=1))
     else:
-        _print_summary(summary(cells))
+        _print_summary(hypotheses.summary(cells))
     for row in inside.itertuples():
         print(f"mamlbound: {row.claim} [{row.version}] fails within its hypotheses: key {row.key}", file=sys.stderr)
     if len(inside):
@@ -105,27 +106,12 @@ def _print_hypotheses(as_json: bool) -> None:
 
 def _print_summary(found) -> None:
     heads = "without", "claim", "version", "fails", "alpha L", "on", "left/right", "cells"
-    table = _table(*heads)
+    rows = table(*heads)
     for row in found.itertuples():
         fails = f"at {row.beyond:.3g} times the edge" if row.fails else f"not seen, up to {row.beyond:.3g} times"
         numbers = f"{row.alpha_L:.4g}", row.instance, f"{row.ratio:.4g}", str(row.tried)
-        table.add_row(f"the bound on {row.hypothesis}", row.claim, row.version, fails, *numbers)
-    _console().print(table)
-
-
-def _table(*heads: str):
-    from rich.table import Table
-
-    return Table(*heads, box=None, pad_edge=False, header_style="bold")
-
-
-def _console():
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
-    return console
+        rows.add_row(f"the bound on {row.hypothesis}", row.claim, row.version, fails, *numbers)
+    console().print(rows)
 
 
 def _print_faults(as_json: bool) -> None:
@@ -140,15 +126,15 @@ def _print_faults(as_json: bool) -> None:
 
         print(json.dumps([asdict(each) for rows in found.values() for each in rows], indent=1))
     else:
-        table = _table("fault", "caught by", "on", "at cell", "CPU s", "left/right")
+        shown = table("fault", "caught by", "on", "at cell", "CPU s", "left/right")
         for name, rows in found.items():
             for each in rows:
                 by = f"{each.claim}, {each.version}"
                 work = str(each.cells), f"{each.seconds:.2g}"
-                table.add_row(name, by, each.instance, *work, "" if each.excess is None else f"{each.excess:.4g}")
+                shown.add_row(name, by, each.instance, *work, "" if each.excess is None else f"{each.excess:.4g}")
             if not rows:
-                table.add_row(name, "NOTHING", *[""] * 4)
-        _console().print(table)
+                shown.add_row(name, "NOTHING", *[""] * 4)
+        console().print(shown)
     if not all(found.values()):
         raise typer.Exit(VIOLATED)
 
@@ -173,13 +159,13 @@ def _print_table(found: list) -> None:
     verdicts = VerdictTable.of(found)
     texts = verdicts.texts
     equations = {verdict.cell.claim.id: verdict.cell.claim.equation for _, verdict in found}
-    table = _table("claim", "", *texts.columns)
+    rows = table("claim", "", *texts.columns)
     for claim_id, row in texts.iterrows():
-        table.add_row(claim_id, equations[claim_id], *row)
-    console = _console()
-    console.print(table)
-    console.print(NOTE)
+        rows.add_row(claim_id, equations[claim_id], *row)
+    out = console()
+    out.print(rows)
+    out.print(NOTE)
     for column, verdict in found:
         if not verdict.expected or verdict.status == "UNDECIDED":
-            console.print(f"{column}: {verdict}", soft_wrap=True, markup=False)
-    console.print(", ".join(f"{number} {status}" for status, number in verdicts.counts.items()))
+            out.print(f"{column}: {verdict}", soft_wrap=True, markup=False)
+    out.print(", ".join(f"{number} {status}" for status, number in verdicts.counts.items()))

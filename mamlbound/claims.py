@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mamlbound.tables import console, table
+
 NOT_SHOWN = 1
 _WIDTH = 140
 
@@ -131,18 +133,13 @@ def _print_replays(chosen: list, replays: dict) -> None:
 
 
 def _print_table(chosen: list) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("claim", "", "kind", "verdict", "published", "sharp", box=None, pad_edge=False, header_style="bold")
+    rows = table("claim", "", "kind", "verdict", "published", "sharp")
     for claim in chosen:
         cells = (_constants(claim, which) for which in ("published", "sharp"))
-        table.add_row(claim.id, claim.equation, claim.kind, claim.verdict, *cells)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
-    console.print(table)
-    console.print("Constants at a = alpha L = 1/6 and alpha^2 sigma_H^2/D_h = 1/2, or where the domain ends earlier.")
+        rows.add_row(claim.id, claim.equation, claim.kind, claim.verdict, *cells)
+    out = console(_WIDTH)
+    out.print(rows)
+    out.print("Constants at a = alpha L = 1/6 and alpha^2 sigma_H^2/D_h = 1/2, or where the domain ends earlier.")
 
 
 def _constants(claim, which: str) -> str:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mamlbound.tables import console, table
+
 if TYPE_CHECKING:
     from simulations.sweep.coordinator import Progress
     from simulations.sweep.report import Report
 
 ERRED = 4
-_WIDTH = 160
 _PLAIN_SECONDS = 30.0
 _SHOWN = ("HOLDS", "VIOLATED", "UNDECIDED", "NOT_APPLICABLE", "MEASURED", "ERROR", "lost")
 
@@ -260,21 +261,16 @@ def _show(folder: Path, as_json: bool) -> None:
 
 
 def _print_report(found: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     statuses = [status for status in _SHOWN if found.counts[status]]
     heads = ("claim or method", "version", "family", *statuses, "least slack", "largest T")
-    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    rows = table(*heads)
     for line in found.lines:
         counts = [str(line.counts[status] or "") for status in statuses]
         slack = "" if line.slack == float("inf") else f"{line.slack:.4g}"
-        table.add_row(line.who, line.version, line.family, *counts, slack, "" if line.T is None else str(line.T))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
-    console.print(table)
+        rows.add_row(line.who, line.version, line.family, *counts, slack, "" if line.T is None else str(line.T))
+    out = console()
+    out.print(rows)
     for key, status, reason in found.trouble:
-        console.print(f"{status} {key}: {reason}", soft_wrap=True, markup=False)
+        out.print(f"{status} {key}: {reason}", soft_wrap=True, markup=False)
     for line in (*found.notes, found.coverage):
-        console.print(line, soft_wrap=True, markup=False)
+        out.print(line, soft_wrap=True, markup=False)

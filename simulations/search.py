@@ -20,7 +20,7 @@ from simulations.family import Family, real
 from simulations.verdicts import Cell, Verdict, judged, trajectory
 from simulations.verdicts.assumptions import ASSUMED
 from simulations.verdicts.cuts import cut, share
-from simulations.verdicts.suite import chosen_claims
+from simulations.verdicts.suite import chosen_claims, flattest_task, opposed_tasks
 from simulations.verdicts.verdict import symbols_of, unseen
 from theory import Claim
 
@@ -123,7 +123,7 @@ class _Run:
         """What is to be large; -inf where the claim does not apply or cannot be decided."""
         if found.status not in ("HOLDS", "VIOLATED"):
             return -math.inf
-        return _ratio(found) if self.constant is None else share(found, self.constant)
+        return found.ratio if self.constant is None else share(found, self.constant)
 
     def ratio(self, family: Family, options: dict) -> float:
         """The measure of the published version."""
@@ -153,10 +153,6 @@ class _Run:
 
         if self.ratio(family, options) > self.highest / 2 or self.best is None:
             minimize(loss, np.zeros(family.dim), method="Nelder-Mead", options={"maxfev": min(_ROUNDS, self.left or 1)})
-
-
-def _ratio(found: Verdict) -> float:
-    return 1 / found.slack if found.slack > 0 else math.inf
 
 
 def _key(found: Verdict) -> str:
@@ -201,13 +197,12 @@ def _at_points(claim: Claim, names: set[str], generator: np.random.Generator) ->
     if "D_in" in names and "D_o" not in names and not claim.id.startswith(("fo-", "hf-", "multi-")):
         for sharpness in (1e3, 1e4, 1e6):
             yield families.named("spike")(sharpness=sharpness), {"D_in": 1, "alpha": "1/6", "by": "outcomes"}
-    flattest = families.cosine(dim=1, tasks=1, sigma=0, sigma_tilde=1, sigma_H=6).started_at(np.array([math.pi]))
+    flattest = flattest_task(sigma_H=6)
     for sizes in ({"D_o": 1, "D_h": 2}, {"D_o": 1, "D_in": 1, "D_h": 2}, {"D_in": 1, "D_h": 2}):
         yield flattest, sizes
     if "distance" in names:
         yield flattest, {"u": flattest.start + 1e-3}
-    opposed = families.cosine(dim=1, tasks=2, sigma=0.001, sigma_tilde=0, sigma_H=0, shift_share=0)
-    yield opposed.started_at(np.array([math.pi])), {"alpha": alpha}
+    yield opposed_tasks(), {"alpha": alpha}
     for w in (0.0, 0.5, 1.0, 2.0):
         tilted = families.named("bowl")(rho=50.0, sigma=1.0, sigma_tilde=1.0).started_at(np.array([w]))
         yield tilted, {"alpha": alpha, "B_step": 40, "D_in": 1, "D_o": 1}

@@ -1,11 +1,11 @@
 """Audits: a false bound is refuted with a key that replays, a proved one is said to be proved, nothing else is."""
 
 import json
-import sys
 import textwrap
 
 import pytest
 import sympy as sp
+from command import call
 
 import theory
 from mamlbound import cli
@@ -49,13 +49,6 @@ def written(folder, text, **values):
     file = folder / "mine.py"
     file.write_text(textwrap.dedent(text).format(**values) if values else text)
     return file
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
 
 
 def test_eight_with_1_for_40_is_violated_and_the_key_replays(tmp_path, monkeypatch, capsys):

@@ -9,18 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from command import call
 
 from mamlbound import cli
 from simulations import experiment
 
 TWO = ("--only", "rate", "--only", "moments")
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code, *capsys.readouterr()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy as sp
+from command import call
 
 from mamlbound import cli
 from simulations import enumeration, moments
@@ -32,13 +33,6 @@ def mine():
     return replace(family, constants=Constants(**kept))
 """
 FEW = ("first-moment", "second-moment", "--family", "cosine")
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
 
 
 def test_a_table_by_claim_and_family_and_exit_code_0(monkeypatch, capsys):

@@ -1,21 +1,14 @@
 """`mamlbound identify`: verdict first, JSON that reads back, exit codes 0 named, 1 not it, 2 bad usage, 3 undecided."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from command import call
 
 from mamlbound import cli
 
 PLANTED = str(Path(__file__).parent / "planted.py")
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", "identify", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
 
 
 @pytest.mark.parametrize(
@@ -35,7 +28,7 @@ def call(monkeypatch, capsys, *words):
     ],
 )
 def test_the_verdict_comes_first_and_the_exit_code_says_it(function, options, code, words, monkeypatch, capsys):
-    found = call(monkeypatch, capsys, f"{PLANTED}:{function}", *options)
+    found = call(monkeypatch, capsys, "identify", f"{PLANTED}:{function}", *options)
     assert (found[0], found[2]) == (code, "")
     assert words in found[1] and not found[1].startswith(" ")
 
@@ -56,7 +49,7 @@ def test_the_verdict_comes_first_and_the_exit_code_says_it(function, options, co
     ],
 )
 def test_bad_usage_is_one_sentence_and_exit_code_2(words, named, monkeypatch, capsys):
-    code, out, err = call(monkeypatch, capsys, *words)
+    code, out, err = call(monkeypatch, capsys, "identify", *words)
     assert (code, out, err.count("\n")) == (cli.USAGE, "", 1)
     assert named in err
 
@@ -80,7 +73,7 @@ def test_json_has_one_shape_and_no_nan(function, monkeypatch, capsys):
         raise AssertionError(f"{text} is no JSON")
 
     words = (f"{PLANTED}:{function}", "--steps", "1", "--json", "--dtype", "float32")
-    code, out, err = call(monkeypatch, capsys, *words, "--expect", "maml")
+    code, out, err = call(monkeypatch, capsys, "identify", *words, "--expect", "maml")
     report = json.loads(out, parse_constant=refuse)
     assert set(report) == {*SCHEMA, "expected", "differs"}
     assert all(isinstance(report[key], kind) for key, kind in SCHEMA.items())

@@ -1,9 +1,9 @@
 """`mamlbound plan`: what it prints, its JSON, its refusals, and that a rung that fails ends in exit code 1."""
 
 import json
-import sys
 
 import pytest
+from command import call
 
 from mamlbound import cli
 from theory import sharpening
@@ -13,17 +13,10 @@ from theory.rationals import exact
 SHORT = ["--eps", "1/10", "--sigma", "1/2", "--step", "exact"]
 
 
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", "plan", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
-
-
 def test_a_plan_is_printed_and_its_json_reads_back(monkeypatch, capsys):
-    code, out, err = call(monkeypatch, capsys, *SHORT)
+    code, out, err = call(monkeypatch, capsys, "plan", *SHORT)
     assert (code, err) == (0, "")
-    code, text, _ = call(monkeypatch, capsys, *SHORT, "--json")
+    code, text, _ = call(monkeypatch, capsys, "plan", *SHORT, "--json")
     record = json.loads(text)
     assert code == 0
     assert f"B = {record['B']}, D_in = 1, D_o = 1" in out
@@ -44,7 +37,7 @@ def test_a_plan_is_printed_and_its_json_reads_back(monkeypatch, capsys):
     ],
 )
 def test_refusals_are_one_sentence_and_exit_code_2(words, named, monkeypatch, capsys):
-    code, out, err = call(monkeypatch, capsys, *words)
+    code, out, err = call(monkeypatch, capsys, "plan", *words)
     assert (code, out, err.count("\n")) == (cli.USAGE, "", 1)
     assert named in err
 
@@ -59,16 +52,16 @@ def two_rungs(monkeypatch):
 
 
 def test_the_ladder_is_printed_with_its_proofs(monkeypatch, capsys, two_rungs):
-    code, out, _ = call(monkeypatch, capsys, "--ladder")
+    code, out, _ = call(monkeypatch, capsys, "plan", "--ladder")
     assert code == 0
     assert [line.split()[1] for line in out.splitlines()] == [">=", "<="]
     assert out.count(" proved ") == 2
-    _, text, _ = call(monkeypatch, capsys, "--ladder", "--json")
+    _, text, _ = call(monkeypatch, capsys, "plan", "--ladder", "--json")
     assert [(rung["kind"], rung["proved"]) for rung in json.loads(text)] == [("lower", True), ("upper", True)]
 
 
 def test_a_rung_that_is_not_proved_ends_in_exit_code_1(monkeypatch, capsys, two_rungs):
     monkeypatch.setattr(sharpening.Sharpened, "certificate", lambda self: Certificate("none", ()))
-    code, out, _ = call(monkeypatch, capsys, "--ladder")
+    code, out, _ = call(monkeypatch, capsys, "plan", "--ladder")
     assert code == 1
     assert "NOT PROVED" in out

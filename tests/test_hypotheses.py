@@ -2,16 +2,15 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from command import call
 
-from mamlbound import cli
 from simulations import enumeration, families
-from simulations.verdicts import Cell, check, hypotheses, judged, key, local, replay
+from simulations.verdicts import Cell, check, hypotheses, judged, key, local, replay, suite
 from simulations.verdicts.hypotheses import STUDIES, summary, table
 from theory import CLAIMS
 
@@ -69,14 +68,7 @@ def test_every_failure_replays_and_is_due_to_the_dropped_hypothesis_alone(found)
 
 def test_what_cannot_be_dropped_is_refused():
     with pytest.raises(ValueError, match="dropped must be one of alpha, D_h"):
-        check("second-moment", hypotheses._flat(), dropped="eps")
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
+        check("second-moment", suite.flattest_task(), dropped="eps")
 
 
 def test_the_command_shows_a_row_for_each_study_and_all_cells_as_json(monkeypatch, capsys):

@@ -3,13 +3,12 @@
 import json
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from command import call
 
-from mamlbound import cli
 from simulations.sweep import coordinator, export, worker
 from simulations.sweep.configuration import read
 from simulations.sweep.coordinator import Options, sweep
@@ -71,13 +70,6 @@ def swept(folder, text=TEXT, **options):
 def digest(folder):
     with Ledger(folder) as ledger:
         return export.digest(ledger)
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["mamlbound", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
 
 
 @pytest.fixture

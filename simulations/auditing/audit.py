@@ -113,7 +113,7 @@ def _seen(claim: Claim, names: set[str], fault: str, kind) -> Iterator[Seen]:
                 faulty = Cell(claim, family, estimate=kind, **sound)
             found = judged(faulty)
             if found.status == "VIOLATED" and judged(Cell(claim, family, **sound)).status == "HOLDS":
-                yield Seen(fault, instance, 1 / found.slack if found.slack > 0 else None)
+                yield Seen(fault, instance, found.ratio if math.isfinite(found.ratio) else None)
 
 
 def _constants(claim: Claim, budget: int, seed: int) -> Iterator[Used]:
@@ -123,11 +123,4 @@ def _constants(claim: Claim, budget: int, seed: int) -> Iterator[Used]:
         except (ValueError, Beaten):
             found = None
         used = found if found and math.isfinite(found.ratio) and found.ratio > 0 else None
-        yield Used(name, str(value), used and used.ratio, used and _key(used.published))
-
-
-def _key(found: Verdict) -> str | None:
-    try:
-        return found.key
-    except ValueError:
-        return None
+        yield Used(name, str(value), used and used.ratio, used and used.published.replayable)

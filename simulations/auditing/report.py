@@ -71,12 +71,7 @@ class Audit:
     @property
     def key(self) -> str | None:
         """Replays the worst cell; None where there is none, or its claim is in no file."""
-        if self.worst is None:
-            return None
-        try:
-            return self.worst.key
-        except ValueError:
-            return None
+        return self.worst and self.worst.replayable
 
     @property
     def table(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import sympy as sp
 
@@ -14,6 +15,7 @@ from simulations.verdicts.verdict import Verdict
 from theory.claim import constant
 
 _HALVINGS = 24
+
 
 def cut(cell: Cell, name: str, factor: Fraction | float) -> Cell:
     """The same cell, its claim with one constant changed for the stronger: times the factor, by it in a lower claim.
@@ -39,11 +41,12 @@ def share(found: Verdict, name: str) -> float:
     """
     if found.status not in ("HOLDS", "VIOLATED"):
         return -math.inf
-    return _of_affine(found, name) if _affine(found.cell, name) else _by_halving(found, name)
+    form = found.cell.claim.versions[found.cell.version].form
+    return _of_affine(found, name) if _affine(form, name) else _by_halving(found, name)
 
 
-def _affine(cell: Cell, name: str) -> bool:
-    form = cell.claim.versions[cell.version].form
+@cache
+def _affine(form: sp.Expr, name: str) -> bool:
     return not form.has(sp.Max, sp.Min) and form.diff(constant(name), 2) == 0
 
 

@@ -115,11 +115,8 @@ def _failed(name: str, asked: Iterable[tuple[str, Cell]]) -> Iterator[Caught]:
         verdict = judged(cell)
         if verdict.status == "VIOLATED" and not verdict.expected:
             work = number, process_time() - start
-            yield Caught(name, cell.claim.id, cell.version, instance, *work, _excess(verdict.slack))
-
-
-def _excess(slack: float) -> float | None:
-    return None if math.isinf(slack) else 1 / slack if slack > 0 else math.inf
+            excess = None if math.isinf(verdict.slack) else verdict.ratio
+            yield Caught(name, cell.claim.id, cell.version, instance, *work, excess)
 
 
 _NOISY = (("bias", "published"), ("first-moment", "published"), ("second-moment", "sharper"))

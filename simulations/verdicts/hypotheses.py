@@ -19,7 +19,7 @@ from simulations import exact, families
 from simulations.family import Family, real
 from simulations.verdicts import judged
 from simulations.verdicts.cell import Cell
-from simulations.verdicts.suite import HARD, instances
+from simulations.verdicts.suite import HARD, flattest_task, instances
 from simulations.verdicts.verdict import Verdict
 from theory import CLAIMS
 from theory.rationals import Number
@@ -61,12 +61,12 @@ def flattest(study: Study, reach: Sequence[float] = FARTHER) -> Cells:
     """One cosine task at its top, where (I - alpha H) is largest, with as much Hessian noise as is allowed."""
     for beyond in reach:
         alpha = beyond / 6
-        yield beyond, "flat", study.cell(_flat(sigma_H=1 / alpha), alpha=alpha, D_o=1, D_h=2)
+        yield beyond, "flat", study.cell(flattest_task(sigma_H=1 / alpha), alpha=alpha, D_o=1, D_h=2)
 
 
 def topmost(study: Study) -> Cells:
     """Pairs of points at the top of a cosine, and at its foot after one inner step from beside the top."""
-    family = _flat()
+    family = flattest_task()
     for beyond in (1.0, 1.01, 1.1, 1.5, 2.0, 3.0, 4.0, 6.0):
         for w in (math.pi, math.pi / 2, 2.0, 2.5):
             for apart in (1e-3, 0.3, -1.0):
@@ -111,7 +111,7 @@ def noisy_hessians(study: Study) -> Cells:
     """A cosine task at its top whose one Hessian sample is as noisy as it likes."""
     for beyond in (1.0, 1.2, 1.27, 1.28, 1.4, *DECADES[5:]):
         sigma_H = 6 * math.sqrt(beyond / 2)
-        yield beyond, "flat", study.cell(_flat(sigma_H=sigma_H), alpha="1/6", D_o=1, D_h=1)
+        yield beyond, "flat", study.cell(flattest_task(sigma_H=sigma_H), alpha="1/6", D_o=1, D_h=1)
 
 
 def noisy_curves(study: Study) -> Cells:
@@ -153,11 +153,6 @@ def stalled(study: Study) -> Cells:
     floor = study.cell(family, alpha=alpha).floor
     for eps in (floor, floor / 10, 0.3, 0.25, 0.13, 0.06):
         yield floor / eps, "sinc_stall", study.cell(family, alpha=alpha, eps=eps)
-
-
-def _flat(sigma_H: float = 0.0) -> Family:
-    family = families.cosine(dim=1, tasks=1, sigma=0, sigma_tilde=1, sigma_H=sigma_H)
-    return family.started_at(np.array([math.pi]))
 
 
 def _bowl(start: float, **constants: float) -> Family:
@@ -239,8 +234,6 @@ def table(studies: tuple[Study, ...] = STUDIES, progress: Callable[[int, int], N
 
 
 def _row(study: Study, beyond: float, instance: str, found: Verdict) -> dict[str, object]:
-    decided = found.status in ("HOLDS", "VIOLATED")
-    ratio = (1 / found.slack if found.slack > 0 else math.inf) if decided else math.nan
     return {
         "hypothesis": study.dropped,
         "claim": study.claim,
@@ -249,7 +242,7 @@ def _row(study: Study, beyond: float, instance: str, found: Verdict) -> dict[str
         "beyond": beyond,
         "alpha_L": real(found.cell.inner_step) * real(found.cell.family.constants.L),
         "status": found.status,
-        "ratio": ratio,
+        "ratio": found.ratio if found.status in ("HOLDS", "VIOLATED") else math.nan,
         "key": found.key,
     }
 

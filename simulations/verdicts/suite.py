@@ -54,11 +54,21 @@ def plain(name: str) -> Instance:
     return Instance(Path(name).stem, family, points=(family.start + beside, family.start - beside))
 
 
+def flattest_task(sigma_H: float = 0) -> Family:
+    """One cosine task with sigma_tilde = 1, at its flattest point."""
+    return families.cosine(dim=1, tasks=1, sigma=0, sigma_tilde=1, sigma_H=sigma_H).started_at(np.array([math.pi]))
+
+
+def opposed_tasks() -> Family:
+    """Two cosine tasks pulling apart a little, at a flattest point."""
+    family = families.cosine(dim=1, tasks=2, sigma=0.001, sigma_tilde=0, sigma_H=0, shift_share=0)
+    return family.started_at(np.array([math.pi]))
+
+
 def flat() -> Instance:
     """One task at its flattest point, where all of E||G||^2 is noise: (8) is nearly reached in co."""
-    family = families.cosine(dim=1, tasks=1, sigma=0, sigma_tilde=1, sigma_H=0)
     claims = ("first-moment", "second-moment", "fo-maml-second-moment", "hf-maml-second-moment")
-    return Instance("flat", family.started_at(np.array([math.pi])), claims=claims)
+    return Instance("flat", flattest_task(), claims=claims)
 
 
 def steep() -> Instance:
@@ -68,10 +78,8 @@ def steep() -> Instance:
 
 def opposed() -> Instance:
     """Two tasks pulling apart at a flattest point: FMO (44) fails there, and the sharp form is reached."""
-    family = families.cosine(dim=1, tasks=2, sigma=0.001, sigma_tilde=0, sigma_H=0, shift_share=0)
     options = {"alpha": "0.06984"}
-    start = family.started_at(np.array([math.pi]))
-    return Instance("opposed", start, (), options, ("task-gradient-moment",), ("published", "repaired"))
+    return Instance("opposed", opposed_tasks(), (), options, ("task-gradient-moment",), ("published", "repaired"))
 
 
 def stalled() -> Instance:

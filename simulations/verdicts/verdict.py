@@ -52,6 +52,19 @@ class Verdict:
         return written(self.cell)
 
     @property
+    def replayable(self) -> str | None:
+        """The key; None where no key can name the claim or build the family again."""
+        try:
+            return self.key
+        except ValueError:
+            return None
+
+    @property
+    def ratio(self) -> float:
+        """How near the claim is to failing, 1/slack; infinite where the slack is not positive."""
+        return 1 / self.slack if self.slack > 0 else math.inf
+
+    @property
     def expected(self) -> bool:
         """Whether the theory allows it: a proved version may not be violated, and nothing may be an error."""
         refuted = self.cell.claim.versions[self.cell.version].status == "refuted"
@@ -60,10 +73,6 @@ class Verdict:
     def row(self) -> dict[str, object]:
         """The verdict as one row of a table; numbers that are not there are None."""
         sides = {name: getattr(self, name) for name in ("lhs", "rhs", "slack")}
-        try:
-            key = self.key
-        except ValueError:
-            key = None
         return {
             "claim": self.cell.claim.id,
             "version": self.cell.version,
@@ -73,7 +82,7 @@ class Verdict:
             **{name: value if math.isfinite(value) else None for name, value in sides.items()},
             "expected": self.expected,
             "reason": self.reason,
-            "key": key,
+            "key": self.replayable,
         }
 
     def _repr_html_(self) -> str:
