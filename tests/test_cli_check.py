@@ -13,7 +13,7 @@ from command import call
 
 from mamlbound import cli
 from simulations import enumeration, moments
-from simulations.verdicts import faults, judged, key, local, verdict
+from simulations.verdicts import faults, judged, key, local, suite, verdict
 from simulations.verdicts.cuts import share
 from simulations.verdicts.faults import cuts
 from simulations.verdicts.worst import worst_cases
@@ -124,6 +124,24 @@ def test_a_constant_cut_in_the_claim_itself_ends_an_ordinary_check_with_1(monkey
     monkeypatch.setitem(key.KNOWN, claim.id, changed)
     code, out, _ = call(monkeypatch, capsys, "check", "second-moment")
     assert code == 1 and "worst: second-moment [published] on cosine: VIOLATED" in out
+
+
+ON_THE_ESTIMATE = (*suite.ESTIMATED, "step-size-moments", "--family=flat", "--family=steep", "--family=unequal")
+
+
+def test_what_judges_the_estimate_passes_without_a_fault(monkeypatch, capsys):
+    assert call(monkeypatch, capsys, "check", *ON_THE_ESTIMATE)[0] == 0
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS)
+def test_a_fault_planted_in_the_method_ends_an_ordinary_check_with_1(fault, monkeypatch, capsys):
+    planted = faults.FAULTS[fault]
+    if isinstance(planted, type):
+        monkeypatch.setattr(suite, "Cell", planted)
+    else:
+        monkeypatch.setitem(enumeration.ESTIMATES, "maml", planted)
+    code, out, _ = call(monkeypatch, capsys, "check", *ON_THE_ESTIMATE)
+    assert code == 1 and "VIOLATED" in out
 
 
 def test_an_interrupted_check_ends_in_130_and_prints_nothing(monkeypatch, capsys):

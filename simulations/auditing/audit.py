@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from simulations import families
 from simulations.auditing.report import Audit, Outcome, Seen, Used
 from simulations.search import Beaten, Found, search
 from simulations.verdicts import Cell, Verdict, judged, own, suite
-from simulations.verdicts.faults import FAULTS, unequal
+from simulations.verdicts.faults import FAULTS
 from simulations.verdicts.verdict import symbols_of, unseen
 from simulations.verdicts.verdict import worst as least_room
 from simulations.verdicts.worst import worst_cases
@@ -101,9 +100,8 @@ def _faults(claim: Claim) -> Iterator[Seen]:
 
 
 def _seen(claim: Claim, names: set[str], fault: str, kind) -> Iterator[Seen]:
-    flat, steep = suite.HARD["flat"]().family, suite.HARD["steep"]().family
-    places = {"flat": flat, "steep": steep, "cosine": families.cosine(dim=2, tasks=4), "unequal": unequal()}
-    for instance, family in places.items():
+    for name in ("flat", "steep", "cosine", "unequal"):
+        family = suite.instances([name])[0].family
         for sizes in ({}, {"D_in": 1}, {"D_in": 1, "D_o": 1}, {"B_step": 2}):
             asked = {name: size for name, size in sizes.items() if name in names}
             sound = {"by": "outcomes", **asked}
@@ -113,7 +111,7 @@ def _seen(claim: Claim, names: set[str], fault: str, kind) -> Iterator[Seen]:
                 faulty = Cell(claim, family, estimate=kind, **sound)
             found = judged(faulty)
             if found.status == "VIOLATED" and judged(Cell(claim, family, **sound)).status == "HOLDS":
-                yield Seen(fault, instance, found.ratio if math.isfinite(found.ratio) else None)
+                yield Seen(fault, name, found.ratio if math.isfinite(found.ratio) else None)
 
 
 def _constants(claim: Claim, budget: int, seed: int) -> Iterator[Used]:

@@ -10,15 +10,13 @@ from time import process_time
 
 import numpy as np
 
-from simulations import enumeration, families
+from simulations import enumeration
 from simulations.enumeration import Estimate, Oracle
-from simulations.family import Family, real
-from simulations.verdicts import judged
+from simulations.family import real
+from simulations.verdicts import judged, suite
 from simulations.verdicts.cell import Cell
 from simulations.verdicts.cuts import cut
-from simulations.verdicts.suite import HARD
 from simulations.verdicts.worst import worst_cases
-from theory import CLAIMS
 
 CUT = Fraction(9, 10)
 
@@ -73,11 +71,6 @@ FAULTS: dict[str, Estimate | type[Cell]] = {
 }
 
 
-def unequal() -> Family:
-    """Two tasks, one likelier than the other."""
-    return families.sinc_stall(sigma="3/10", sigma_tilde="1/10", sigma_H="1/10")
-
-
 @dataclass(frozen=True)
 class Caught:
     """By which check a fault is caught: claim, version, instance; after how many cells and seconds of CPU.
@@ -119,23 +112,20 @@ def _failed(name: str, asked: Iterable[tuple[str, Cell]]) -> Iterator[Caught]:
             yield Caught(name, cell.claim.id, cell.version, instance, *work, excess)
 
 
-_NOISY = (("bias", "published"), ("first-moment", "published"), ("second-moment", "sharper"))
-
-
 def cells(fault: Estimate | type[Cell] | None = None) -> Iterator[tuple[str, Cell]]:
-    """The checks faults have to pass; without a fault those of MAML itself.
+    """The cells of the ordinary check in which a fault of the method shows: those that visit every outcome, and those
+    on the step size.
 
     Args:
-        fault: an estimate to be judged as MAML, or a kind of cell.
+        fault: an estimate to be judged as MAML, or a kind of cell; without one the cells as they are.
     """
-    kind, estimate = (fault, None) if isinstance(fault, type) else (Cell, fault)
-    steep, flat = HARD["steep"]().family, HARD["flat"]().family
-    for instance, family in {"cosine": families.cosine(dim=2, tasks=4), "unequal": unequal()}.items():
-        yield instance, kind(CLAIMS["objective-gradient"], family, estimate=estimate)
-    for instance, family in {"steep": steep, "flat": flat}.items():
-        for sizes in ({"D_in": 1}, {"D_in": 1, "D_o": 1}):
-            for claim_id, version in _NOISY:
-                claim = CLAIMS[claim_id]
-                given = {name: D for name, D in sizes.items() if name in claim.needs}
-                yield instance, kind(claim, family, version, estimate=estimate, by="outcomes", **given)
-    yield "steep", kind(CLAIMS["step-size-moments"], steep, B_step=2)
+    chosen = [claim for claim in suite.chosen_claims() if claim.id in (*suite.ESTIMATED, "step-size-moments")]
+    for instance, cell in suite.cells(chosen, suite.instances(suite.HARD)):
+        if cell.by == "outcomes" or cell.claim.id == "step-size-moments":
+            yield instance, _with(fault, cell)
+
+
+def _with(fault: Estimate | type[Cell] | None, cell: Cell) -> Cell:
+    if isinstance(fault, type):
+        return fault(cell.claim, cell.family, **cell.options())
+    return replace(cell, estimate=fault)

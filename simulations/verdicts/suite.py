@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ from theory import symbols as s
 
 _SMALL = {"dim": 2, "tasks": 4, "eps": 0.1}
 BY_PROOF, WORST = "by proof", "worst"
+ESTIMATED = ("objective-gradient", "bias", "first-moment", "second-moment")
+"""The claims on MAML's estimate of the meta-gradient at one point."""
 _NOISY = {"sigma": 0.5, "sigma_tilde": 0.3, "sigma_H": 0.2}
 
 
@@ -31,7 +33,8 @@ class Instance:
     """A family with the points and options it is judged at.
 
     name: of the column. family: the tasks. points: of w, besides the start. options: fields of `Cell`.
-    claims, versions: those it is meant for; empty for all.
+    claims, versions: those it is meant for; empty for all. visited: whether what the claims on MAML's estimate say is
+    also held against (6) as it stands, every outcome of two-point noise visited.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Instance:
     options: Mapping[str, object] = field(default_factory=dict)
     claims: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
+    visited: bool = False
 
 
 def plain(name: str) -> Instance:
@@ -68,12 +72,18 @@ def opposed_tasks() -> Family:
 def flat() -> Instance:
     """One task at its flattest point, where all of E||G||^2 is noise: (8) is nearly reached in co."""
     claims = ("first-moment", "second-moment", "fo-maml-second-moment", "hf-maml-second-moment")
-    return Instance("flat", flattest_task(), claims=claims)
+    return Instance("flat", flattest_task(), claims=claims, visited=True)
 
 
 def steep() -> Instance:
     """Tasks that differ far more than their gradients are noisy."""
-    return Instance("steep", families.cosine(dim=2, tasks=4, sigma=12, sigma_tilde=0.05))
+    return Instance("steep", families.cosine(dim=2, tasks=4, sigma=12, sigma_tilde=0.05), visited=True)
+
+
+def unequal() -> Instance:
+    """Two tasks, one likelier than the other."""
+    family = families.sinc_stall(sigma="3/10", sigma_tilde="1/10", sigma_H="1/10")
+    return Instance("unequal", family, claims=ESTIMATED, visited=True)
 
 
 def opposed() -> Instance:
@@ -89,7 +99,9 @@ def stalled() -> Instance:
     return Instance("stalled", family, (), options, claims, ("published",))
 
 
-HARD: dict[str, Callable[[], Instance]] = {"flat": flat, "steep": steep, "opposed": opposed, "stalled": stalled}
+HARD: dict[str, Callable[[], Instance]] = {
+    made.__name__: made for made in (flat, steep, unequal, opposed, stalled)
+}
 
 
 def instances(names: Iterable[str] = ()) -> list[Instance]:
@@ -117,7 +129,7 @@ def cells(claims: Iterable[Claim], chosen: Iterable[Instance]) -> Iterator[tuple
         for claim in claims:
             for version in claim.versions:
                 if _meant(instance, claim, version) and (claim.id in ASSUMED or not unseen(claim, version)):
-                    yield from ((instance.name, cell) for cell in _of(claim, version, instance))
+                    yield from ((instance.name, cell) for cell in _judged_at(claim, version, instance))
 
 
 def worst(claims: Iterable[Claim]) -> Iterator[tuple[str, Cell]]:
@@ -130,6 +142,13 @@ def _meant(instance: Instance, claim: Claim, version: str) -> bool:
     if instance.name == "quadratic" and (claim.id, version) == ("bias", "sharp"):
         return False  # both sides are 0, which floats cannot decide
     return claim.id in (instance.claims or [claim.id]) and version in (instance.versions or [version])
+
+
+def _judged_at(claim: Claim, version: str, instance: Instance) -> Iterator[Cell]:
+    found = list(_of(claim, version, instance))
+    yield from found
+    if instance.visited and claim.id in ESTIMATED:
+        yield from (replace(cell, by="outcomes") for cell in found)
 
 
 def _of(claim: Claim, version: str, instance: Instance) -> Iterator[Cell]:
