@@ -118,7 +118,9 @@ def _print_faults(as_json: bool) -> None:
     """Exit code 1: a fault goes unseen."""
     from dataclasses import asdict
 
+    from simulations.search import searched
     from simulations.verdicts.faults import FAULTS, caught, cuts
+    from simulations.verdicts.worst import worst_cases
 
     found = {name: caught(name) for name in FAULTS} | cuts()
     if as_json:
@@ -135,6 +137,9 @@ def _print_faults(as_json: bool) -> None:
             if not rows:
                 shown.add_row(name, "NOTHING", *[""] * 4)
         console().print(shown)
+        needed = {(case.claim, case.constant) for case in worst_cases()}
+        spare = ", ".join(f"{name} of {claim}" for claim, name in searched() if (claim, name) not in needed)
+        print(f"No instance is on file that needs {spare}: that these were cut would not be seen.")
     if not all(found.values()):
         raise typer.Exit(VIOLATED)
 

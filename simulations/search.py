@@ -7,6 +7,7 @@ verdict with a key. A proved claim that is beaten means that the program is wron
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from theory import Claim
 
 _ROUNDS = 40
 _LESS = 0.99
+_NEAR = 1e-3
 _SHAPES = ("cosine", "welsch", "rotated")
 _FREE: Mapping[str, object] = MappingProxyType({})
 
@@ -82,13 +84,15 @@ def search(
         raise ValueError(f"{claim.id} speaks of what no instance shows: there is nothing to search")
     if constant is not None and constant not in claim.published:
         raise ValueError(f"constant of {claim.id} must be one of {', '.join(claim.published)}, got {constant!r}")
-    run = _Run(claim, budget, constant)
-    for family, options in _candidates(claim, np.random.Generator(np.random.Philox(seed)), dict(at)):
-        if not run.left:
-            break
-        run.improve(family, options)
+    run, names = _Run(claim, budget, constant), symbols_of(claim, "published")
+    made, drawn = _candidates(claim, names, np.random.Generator(np.random.Philox(seed)))
+    run.improve_best([(family, _asked(options, names, at)) for family, options in made])
+    while run.left:
+        family, options = next(drawn)
+        run.improve(family, _asked(options, names, at))
     if run.best is None:
-        raise ValueError(f"none of {run.tried} candidates lies in the domain of {claim.id} and can be decided exactly")
+        what = f"needs {constant} of {claim.id}" if constant else f"lies in the domain of {claim.id}"
+        raise ValueError(f"none of {run.tried} instances {what} and can be decided exactly")
     family, options = run.best
     sharp = run.decided(family, options, "sharp") if "sharp" in claim.versions else None
     known = sharp is not None and (constant is None or constant in claim.sharp)
@@ -140,6 +144,13 @@ class _Run:
         """Whether a constant is used up indeed, and not by the guards around the two sides."""
         return self.constant is None or judged(cut(found.cell, self.constant, _LESS * ratio)).status == "VIOLATED"
 
+    def improve_best(self, made: list[tuple[Family, dict]]) -> None:
+        """From the starts of all instances, then over w from those that come within half of the best."""
+        ratios = [self.ratio(*each) for each in made]
+        for ratio, each in sorted(zip(ratios, made, strict=True), key=lambda pair: pair[0], reverse=True):
+            if ratio >= self.highest - abs(self.highest) / 2:
+                self.improve(*each)
+
     def improve(self, family: Family, options: dict) -> None:
         """From the start of the family, over w; runs are taken as they are."""
         if "eps" in options:
@@ -162,16 +173,23 @@ def _key(found: Verdict) -> str:
         return str(reason)
 
 
-def _candidates(claim: Claim, generator: np.random.Generator, at: dict) -> Iterator[tuple[Family, dict]]:
-    names = symbols_of(claim, "published")
-    on_runs = bool(names & set(trajectory.QUANTITIES))
-    for family, asked in _on_runs(generator) if on_runs else _at_points(claim, names, generator):
-        kept = {name: value for name, value in asked.items() if name in names or name in ("alpha", "by", "u")}
-        yield family, {**kept, **at}
+def _asked(options: dict, names: set[str], at: Mapping[str, object]) -> dict:
+    """Of the fields of a cell those that the claim speaks of, and those that are held fixed."""
+    kept = {name: value for name, value in options.items() if name in names or name in ("alpha", "by")}
+    return kept | ({"u": options["u"]} if "u" in options and "distance" in names else {}) | dict(at)
 
 
-def _on_runs(generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
-    """Slopes that resist down to eps, a stall, parabolas seen with a large rho, then families at random."""
+def _candidates(
+    claim: Claim, names: set[str], generator: np.random.Generator
+) -> tuple[list[tuple[Family, dict]], Iterator[tuple[Family, dict]]]:
+    """Those made to be hard, and those drawn at random without end."""
+    if names & set(trajectory.QUANTITIES):
+        return list(_runs()), _drawn_runs(generator)
+    return list(_at_points(claim, names)), (_drawn(claim, generator) for _ in itertools.count())
+
+
+def _runs() -> Iterator[tuple[Family, dict]]:
+    """Slopes that resist down to eps, a stall, parabolas seen with a large rho."""
     for eps in (0.3, 0.1, 0.05, 0.03):
         for slope_factor in (1.02, 1.005):
             yield families.resisting_ramp(eps=eps, slope_factor=slope_factor), {"eps": eps, "alpha": "1/10"}
@@ -182,6 +200,9 @@ def _on_runs(generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
         for rho in (1.0, 100.0, 1e3):
             for eps in (0.3, 0.5, 0.6):
                 yield families.named("bowl")(rho=rho), {"eps": eps, "alpha": alpha}
+
+
+def _drawn_runs(generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
     while True:
         build = families.named(_SHAPES[generator.integers(len(_SHAPES))])
         family = build(dim=1, tasks=2, sigma=10.0 ** generator.uniform(-4, -2), seed=int(generator.integers(100)))
@@ -190,8 +211,8 @@ def _on_runs(generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
         yield family, {"eps": float(start * generator.uniform(0.3, 0.95)), "alpha": alpha}
 
 
-def _at_points(claim: Claim, names: set[str], generator: np.random.Generator) -> Iterator[tuple[Family, dict]]:
-    """Spikes, one task where it is flattest, parabolas pulling apart; then families at random."""
+def _at_points(claim: Claim, names: set[str]) -> Iterator[tuple[Family, dict]]:
+    """Spikes, one task where it is flattest or in loud noise, parabolas pulling apart, a slope against a wave."""
     fo = claim.id.startswith("fo-")
     alpha = "1/10" if fo else "1/6"
     if "D_in" in names and "D_o" not in names and not claim.id.startswith(("fo-", "hf-", "multi-")):
@@ -200,19 +221,22 @@ def _at_points(claim: Claim, names: set[str], generator: np.random.Generator) ->
     flattest = flattest_task(sigma_H=6)
     for sizes in ({"D_o": 1, "D_h": 2}, {"D_o": 1, "D_in": 1, "D_h": 2}, {"D_in": 1, "D_h": 2}):
         yield flattest, sizes
-    if "distance" in names:
-        yield flattest, {"u": flattest.start + 1e-3}
+    yield flattest, {"u": flattest.start + _NEAR}
     yield opposed_tasks(), {"alpha": alpha}
     for w in (0.0, 0.5, 1.0, 2.0):
         tilted = families.named("bowl")(rho=50.0, sigma=1.0, sigma_tilde=1.0).started_at(np.array([w]))
         yield tilted, {"alpha": alpha, "B_step": 40, "D_in": 1, "D_o": 1}
         yield tilted, {"alpha": alpha}
+    yield families.named("bowl")(rho=1.0).started_at(np.array([20.0])), {"alpha": alpha}
+    yield families.named("welsch")(dim=1, tasks=1, sigma=0, sigma_tilde=20, sigma_H=0), {"alpha": alpha, "D_in": 1}
     yield families.sinc_stall(), {"alpha": 1 / (6 * math.pi)}
-    while True:
-        yield _random(claim, generator)
+    for spread in (1, 100):
+        for w in (0.1, math.pi / 2):
+            waved = families.sinc_stall(sigma=spread).started_at(np.array([w]))
+            yield waved, {"alpha": alpha, "B": 1, "u": waved.start + _NEAR}
 
 
-def _random(claim: Claim, generator: np.random.Generator) -> tuple[Family, dict]:
+def _drawn(claim: Claim, generator: np.random.Generator) -> tuple[Family, dict]:
     build = families.named(_SHAPES[generator.integers(len(_SHAPES))])
     tasks = int(generator.choice([1, 2, 4]))
     spread = float(0 if tasks == 1 else 10.0 ** generator.uniform(-2, 1))

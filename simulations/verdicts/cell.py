@@ -35,7 +35,7 @@ class Cell:
         w, u: points (d,); w is the family's start by default, u a step of length 1/L down the meta-gradient from w.
         alpha: inner step; by default a/L for the a at which the claim's constants are quoted.
         B, D_in, D_o, D_h, B_step, D_step: batch sizes, None or math.inf for exact expectations.
-        N: inner steps, of multi-step claims.
+        N: inner steps, 1 but for multi-step claims.
         zeta: of HF-MAML, at most 1/6.
         eps: target of the claims on trajectories.
         T: iterations of a trajectory, by default as many as the claim needs.
@@ -78,6 +78,8 @@ class Cell:
         if self.dropped is not None and len(self.hypotheses) == len(self.claim.domain):
             bounded = ", ".join(dict.fromkeys(str(each.relation.lhs) for each in self.claim.domain))
             raise ValueError(f"dropped must be one of {bounded}, which {self.claim.id} restricts, got {self.dropped!r}")
+        if self.N != 1 and not any(h.relation.has(s.N) for h in self.claim.domain):
+            raise ValueError(f"N must be 1 for {self.claim.id}, which speaks of one inner step, got {self.N}")
         for name in ("w", "u"):
             if getattr(self, name) is not None:
                 self.family.point(getattr(self, name), name)

@@ -1,7 +1,7 @@
 """The worst instances that search has found, one for each constant it could use up, kept in `worst.json`.
 
-The file is what `mamlbound search --all --budget 48 --json` prints. Its cells are among those of an ordinary check, so
-a constant cut below the share that is kept here is seen.
+The file keeps the largest share of each constant among several runs of `mamlbound search --all --json`, at budgets up
+to 200. Its cells are among those of an ordinary check, so a constant cut below the share that is kept here is seen.
 """
 
 from __future__ import annotations
