@@ -41,6 +41,7 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick/--full", help="Minutes on two cores, or all there is.")] = True,
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A figure; may be given again.")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the results go.")] = Path("out"),
+    reuse: Annotated[bool, typer.Option("--reuse-data", help="Run nothing: draw from the data in DIR.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the tasks and of all noise.")] = 0,
     L: _constant("L", "Smoothness of every task.") = None,
     rho: _constant("rho", "Lipschitz constant of every Hessian.") = None,
@@ -49,7 +50,10 @@ def reproduce(
     sigma_H: _constant("sigma_H", "Noise of one Hessian.") = None,
     Delta: _constant("Delta", "Gap of the ramps.") = None,
 ) -> None:
-    """Run the experiments, draw the figures and bind the report. Numbers may be written 0.05 or 1/20."""
+    """Run the experiments, draw the figures and bind the report. Numbers may be written 0.05 or 1/20.
+
+    Figures that an interrupted run has finished are not run again by the same command.
+    """
     from figures import Settings
     from figures import report as pages
     from theory import Constants
@@ -59,9 +63,25 @@ def reproduce(
     figures = pages.chosen(only or [])
     Constants(**{"L": 1, "rho": 1, **constants})
     settings = Settings("quick" if quick else "full", constants, seed)
-    files = _with_progress(lambda progress: pages.produce(figures, settings, out, progress))
+    if reuse:
+        files = pages.redraw(figures, settings, out)
+    else:
+        files = _with_progress(lambda progress: _produced(figures, settings, out, progress))
     for file in files:
         typer.echo(file)
+
+
+def _produced(figures, settings, out: Path, progress) -> list[Path]:
+    from figures import report as pages
+    from figures.report.kept import finished, place
+
+    try:
+        return pages.produce(figures, settings, out, progress)
+    except KeyboardInterrupt:
+        kept = finished(place(out, settings))
+        if not kept:
+            raise
+        raise Interrupted(f"interrupted; {', '.join(kept)} done: the same command goes on from there") from None
 
 
 def _with_progress(work):

@@ -26,7 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON.")]
 
 
 class Interrupted(Exception):
-    """A sweep was asked to stop; the message says how to go on."""
+    """Long work was asked to stop; the message says how to go on."""
 
 
 def sweep(

@@ -21,7 +21,14 @@ _UNREPLAYED = {"ok": True, "steps": 1, "instances": ["an instance"], "checks": [
 
 
 def fill(folder: Path) -> Path:
-    """Write the files; the proofs of REPLAYED are replayed, the others stand as if they had been."""
+    """Write the files of the evidence and of one figure."""
+    evident(folder)
+    _figure(folder)
+    return folder
+
+
+def evident(folder: Path) -> None:
+    """The files of the evidence; the proofs of REPLAYED are replayed, the others stand as if they had been."""
     records = []
     for file, (account, claims) in CLAIMS.files().items():
         for claim in claims:
@@ -36,8 +43,6 @@ def fill(folder: Path) -> Path:
     pd.DataFrame(verdicts).to_csv(folder / "verdicts.csv", index=False)
     pd.DataFrame(faults).to_csv(folder / "faults.csv", index=False)
     (folder / "provenance.json").write_text(json.dumps(evidence.provenance(Settings(seed=7), 0.0)))
-    _figure(folder)
-    return folder
 
 
 def _figure(folder: Path) -> None:

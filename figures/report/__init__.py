@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +17,12 @@ import pandas as pd
 
 from figures import Settings, modules, style
 from figures.report import evidence
+from figures.report.kept import Kept
 from figures.report.page import bind
+
+EVIDENCE = "evidence"
+_FORMS = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""Forms of a picture, and what keeps the date out of them: the same data give the same bytes."""
 
 
 def chosen(names: Iterable[str]) -> dict[str, ModuleType]:
@@ -33,49 +41,97 @@ def chosen(names: Iterable[str]) -> dict[str, ModuleType]:
 def produce(
     figures: Mapping[str, ModuleType], settings: Settings, folder: Path, progress: Callable[[str, float], None]
 ) -> list[Path]:
-    """Run and draw the figures and bind the report, all or nothing.
+    """Run and draw the figures and bind the report; results appear when all is done, finished parts are kept.
 
     Args:
         figures: modules by name, from `chosen`.
         settings: for all of them.
-        folder: where CSV, PNG, SVG and report.html go; made if need be.
+        folder: where CSV, PNG, SVG, PDF and report.html go; made if need be.
         progress: called with a figure's name and the share of its work done.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: settings a figure cannot run with; nothing was run and nothing written.
+        ValueError: settings a figure cannot run with, or another run is writing there; nothing was run or written.
         OSError: the folder cannot be written; nothing was run.
     """
     planned = {name: figure.instances(settings) for name, figure in figures.items()}
-    made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    try:
+    with Kept(folder, settings) as kept:
+        files = []
         for name, figure in figures.items():
-            _draw(name, figure, planned[name], partial, lambda done, name=name: progress(name, done))
-        evidence.write(partial, settings, lambda done: progress("evidence", done))
-        (partial / "report.html").write_text(bind(partial), encoding="utf-8")
-        files = sorted(partial.iterdir())
-        for file in files:
-            os.replace(file, folder / file.name)
-        return [folder / file.name for file in files]
-    finally:
-        shutil.rmtree(partial)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
+            told = partial(progress, name)
+            files += kept.part(
+                name, lambda part, name=name, figure=figure, told=told: _run(name, figure, planned[name], part, told)
+            )
+            told(1.0)
+        told = partial(progress, EVIDENCE)
+        files += kept.part(EVIDENCE, lambda part: evidence.write(part, settings, told))
+        told(1.0)
+        written = _publish(figures, files, folder)
+        kept.clear()
+        return written
 
 
-def _draw(name: str, figure: ModuleType, instances: object, folder: Path, progress: Callable[[float], None]) -> None:
-    """Run, write the data, and draw from what was written."""
-    files = {}
+def redraw(figures: Mapping[str, ModuleType], settings: Settings, folder: Path) -> list[Path]:
+    """Draw the figures and bind the report from the data that a run has left in a folder; nothing is run.
+
+    Args:
+        figures: modules by name, from `chosen`.
+        settings: which the data must have been made with.
+        folder: of `produce`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: there are no data of a figure or of the report, or they were made with other settings.
+        OSError: the folder cannot be written.
+    """
+    evident = [folder / name for name in evidence.FILES]
+    if not all(file.is_file() for file in evident):
+        raise ValueError(f"there are no data in {folder}: run it without --reuse-data")
+    made = Settings(**{name: json.loads(evident[-1].read_text())[name] for name in ("profile", "constants", "seed")})
+    if made != settings:
+        raise ValueError(f"the data in {folder} were made with {_said(made)}, not with {_said(settings)}")
+    tables = {name: sorted(folder.glob(f"{name}-*.csv")) for name in figures}
+    for name, found in tables.items():
+        if not found:
+            raise ValueError(f"there are no data of figure {name!r} in {folder}: run it without --reuse-data")
+    return _publish(figures, [*evident, *chain(*tables.values())], folder)
+
+
+def _said(settings: Settings) -> str:
+    """The options of `mamlbound reproduce`."""
+    constants = [f"--{name.replace('_', '-')} {value}" for name, value in sorted(settings.constants.items())]
+    return " ".join([f"--{settings.profile}", f"--seed {settings.seed}", *constants])
+
+
+def _run(name: str, figure: ModuleType, instances: object, folder: Path, progress: Callable[[float], None]) -> None:
+    """Run, and write the data."""
     for table_name, table in figure.data(instances, progress).items():
-        files[table_name] = folder / f"{name}-{table_name}.csv"
-        table.to_csv(files[table_name], index=False)
-    tables = {table_name: pd.read_csv(file) for table_name, file in files.items()}
+        table.to_csv(folder / f"{name}-{table_name}.csv", index=False)
+
+
+def _publish(figures: Mapping[str, ModuleType], files: Iterable[Path], folder: Path) -> list[Path]:
+    """Draw from the files, bind the page, and put all of it into the folder, file by file whole."""
+    with tempfile.TemporaryDirectory(prefix=".page-", dir=folder) as page:
+        page = Path(page)
+        for file in files:
+            shutil.copy(file, page)
+        for name, figure in figures.items():
+            _draw(name, figure, page)
+        (page / "report.html").write_text(bind(page), encoding="utf-8")
+        made = sorted(page.iterdir())
+        for file in made:
+            os.replace(file, folder / file.name)
+    return [folder / file.name for file in made]
+
+
+def _draw(name: str, figure: ModuleType, folder: Path) -> None:
+    tables = {file.stem.removeprefix(f"{name}-"): pd.read_csv(file) for file in sorted(folder.glob(f"{name}-*.csv"))}
     with style.style():
         drawn = figure.draw(tables)
-        drawn.savefig(folder / f"{name}.png")
-        drawn.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        for form, undated in _FORMS.items():
+            drawn.savefig(folder / f"{name}.{form}", metadata=undated)
         plt.close(drawn)

@@ -25,6 +25,8 @@ from theory.certify import Certificate
 from theory.claim import Claim
 from theory.record import record
 
+FILES = ("claims.json", "verdicts.csv", "faults.csv", "provenance.json")
+
 
 def write(folder: Path, settings: Settings, progress: Callable[[float], None]) -> None:
     """Replay all proofs, decide the default cells, plant the faults, and write what was found.
@@ -54,10 +56,11 @@ def write(folder: Path, settings: Settings, progress: Callable[[float], None]) -
         verdicts = [{"instance": name, **judged(cell).row()} for name, cell in each(cells)]
         faults = [asdict(one) for name in each(FAULTS) for one in caught(name)]
         records = [{**entry, "file": told[entry["id"]][0], "account": told[entry["id"]][1]} for entry in each(found)]
-    (folder / "claims.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
-    pd.DataFrame(verdicts).to_csv(folder / "verdicts.csv", index=False)
-    pd.DataFrame(faults).to_csv(folder / "faults.csv", index=False)
-    (folder / "provenance.json").write_text(json.dumps(provenance(settings, started), indent=1), encoding="utf-8")
+    to_claims, to_verdicts, to_faults, to_provenance = (folder / name for name in FILES)
+    to_claims.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    pd.DataFrame(verdicts).to_csv(to_verdicts, index=False)
+    pd.DataFrame(faults).to_csv(to_faults, index=False)
+    to_provenance.write_text(json.dumps(provenance(settings, started), indent=1), encoding="utf-8")
 
 
 def _replayed(claim_id: str) -> dict:
