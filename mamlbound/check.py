@@ -37,8 +37,7 @@ def check(
         return
     from simulations.verdicts import judged, suite
 
-    claims, chosen = suite.chosen_claims(claim_ids or []), suite.instances(family or [])
-    cells = list(suite.cells(claims, chosen)) + ([] if family else list(suite.worst(claims)))
+    cells = suite.everything(suite.chosen_claims(claim_ids or []), family or [])
     found = []
     for done, (column, cell) in enumerate(cells, start=1):
         found.append((column, judged(cell)))
@@ -119,10 +118,10 @@ def _print_faults(as_json: bool) -> None:
     from dataclasses import asdict
 
     from simulations.search import searched
-    from simulations.verdicts.faults import FAULTS, caught, cuts
+    from simulations.verdicts import faults
     from simulations.verdicts.worst import worst_cases
 
-    found = {name: caught(name) for name in FAULTS} | cuts()
+    found = dict(faults.everything())
     if as_json:
         import json
 

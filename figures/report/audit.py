@@ -125,11 +125,17 @@ def _claim(record: dict) -> str:
 
 
 def faults(found: pd.DataFrame) -> str:
-    """Which check catches which planted fault, and by how much."""
-    rows = "".join(
-        f"<tr><td>{html.escape(row.fault)}</td><td>{html.escape(row.claim)}, {html.escape(row.version)}</td>"
-        f"<td>{html.escape(row.instance)}</td><td>{row.excess:.4g}</td></tr>"
-        for row in found.itertuples()
+    """The first check that catches each planted fault, after how much work, and how many more do."""
+    rows = "".join(_fault(fault, rows) for fault, rows in found.groupby("fault", sort=False))
+    heads = "".join(
+        f"<th>{head}</th>"
+        for head in ("fault", "first caught by", "on", "at cell", "CPU s", "left over right", "by more")
     )
-    heads = "".join(f"<th>{head}</th>" for head in ("fault", "caught by", "on", "left over right"))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _fault(fault: str, caught: pd.DataFrame) -> str:
+    first = caught.iloc[0]
+    work = f"{first.cells}", f"{first.seconds:.2g}", f"{first.excess:.4g}", f"{len(caught) - 1}"
+    shown = (fault, f"{first.claim}, {first.version}", first.instance, *work)
+    return "<tr>" + "".join(f"<td>{html.escape(each)}</td>" for each in shown) + "</tr>"

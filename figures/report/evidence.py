@@ -18,8 +18,7 @@ import pandas as pd
 
 from figures import Settings
 from simulations.sweep.provenance import environment
-from simulations.verdicts import judged, suite
-from simulations.verdicts.faults import FAULTS, caught
+from simulations.verdicts import faults, judged, suite
 from theory import CLAIMS
 from theory.certify import Certificate
 from theory.claim import Claim
@@ -40,8 +39,8 @@ def write(folder: Path, settings: Settings, progress: Callable[[float], None]) -
     """
     started = time.time()
     told = {claim.id: (file, account) for file, (account, claims) in CLAIMS.files().items() for claim in claims}
-    cells = list(suite.cells(suite.chosen_claims(), suite.instances()))
-    steps, done = len(told) + len(cells) + len(FAULTS), 0
+    cells = suite.everything(suite.chosen_claims())
+    steps, done = len(told) + len(cells), 0
 
     def each(items: Iterable) -> Iterator:
         nonlocal done
@@ -52,14 +51,14 @@ def write(folder: Path, settings: Settings, progress: Callable[[float], None]) -
 
     beside = max(1, (os.cpu_count() or 1) - 1)
     with multiprocessing.get_context("spawn").Pool(beside, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        found = pool.imap(_replayed, told)
+        replays = pool.imap(_replayed, told)
         verdicts = [{"instance": name, **judged(cell).row()} for name, cell in each(cells)]
-        faults = [asdict(one) for name in each(FAULTS) for one in caught(name)]
-        records = [{**entry, "file": told[entry["id"]][0], "account": told[entry["id"]][1]} for entry in each(found)]
+        caught = [asdict(one) for _, rows in faults.everything() for one in rows]
+        records = [{**entry, "file": told[entry["id"]][0], "account": told[entry["id"]][1]} for entry in each(replays)]
     to_claims, to_verdicts, to_faults, to_provenance = (folder / name for name in FILES)
     to_claims.write_text(json.dumps(records, indent=1), encoding="utf-8")
     pd.DataFrame(verdicts).to_csv(to_verdicts, index=False)
-    pd.DataFrame(faults).to_csv(to_faults, index=False)
+    pd.DataFrame(caught).to_csv(to_faults, index=False)
     to_provenance.write_text(json.dumps(provenance(settings, started), indent=1), encoding="utf-8")
 
 

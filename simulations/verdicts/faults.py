@@ -92,6 +92,12 @@ def caught(name: str) -> list[Caught]:
     return list(_failed(name, cells(FAULTS[name])))
 
 
+def everything() -> Iterator[tuple[str, list[Caught]]]:
+    """Every planted fault and every constant cut, with the checks that see it."""
+    yield from ((name, caught(name)) for name in FAULTS)
+    yield from cuts().items()
+
+
 def cuts(factor: Fraction = CUT) -> dict[str, list[Caught]]:
     """Each published constant cut to so much of the worst case on file, and the check that it then fails."""
     found = {}

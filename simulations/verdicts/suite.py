@@ -132,6 +132,12 @@ def cells(claims: Iterable[Claim], chosen: Iterable[Instance]) -> Iterator[tuple
                     yield from ((instance.name, cell) for cell in _judged_at(claim, version, instance))
 
 
+def everything(claims: Iterable[Claim], families: Iterable[str] = ()) -> list[tuple[str, Cell]]:
+    """What `mamlbound check` decides: `cells` on these families, or on all instances and the worst ones on file."""
+    claims, names = list(claims), list(families)
+    return [*cells(claims, instances(names)), *([] if names else worst(claims))]
+
+
 def worst(claims: Iterable[Claim]) -> Iterator[tuple[str, Cell]]:
     """The worst instances on file for these claims, with the name of their column."""
     asked = {claim.id for claim in claims}
