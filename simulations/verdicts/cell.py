@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +16,7 @@ from simulations.family import Family, real
 from simulations.guarded import ball
 from theory import symbols as s
 from theory.claim import Claim, Hypothesis
+from theory.compiled import quick
 from theory.rationals import Number, exact
 from theory.record import edge
 
@@ -141,6 +143,11 @@ class Cell:
         """`given` as exact numbers by symbol, infinite batches as oo."""
         numbers = {name: sp.oo if value == math.inf else exact(value) for name, value in self.given.items()}
         return {s.QUANTITIES[name].symbol: value for name, value in numbers.items()}
+
+    @cached_property
+    def quickly(self) -> dict[sp.Symbol, Fraction | float | None]:
+        """`exactly` for quick arithmetic: Fractions, floats for infinity, None for what is neither."""
+        return {symbol: quick(value) for symbol, value in self.exactly.items()}
 
     @property
     def floor(self) -> float:

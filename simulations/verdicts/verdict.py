@@ -167,12 +167,18 @@ def _replays(claim: Claim, version: str) -> bool:
 
 
 def outside(cell: Cell, measured: Mapping[str, arb]) -> str:
-    """The first hypothesis that fails, of those whose values are all there, with the values; "" if none does."""
-    point = cell.exactly | {s.QUANTITIES[name].symbol: sp.Rational(float(value)) for name, value in measured.items()}
+    """The first hypothesis that fails, of those whose values are all there, with the values; "" if none does.
+
+    With measured quantities only the hypotheses that speak of them are asked: the others were before.
+    """
+    seen = {s.QUANTITIES[name].symbol: float(value) for name, value in measured.items()}
+    near = cell.quickly | seen
     for hypothesis in cell.hypotheses:
-        if not hypothesis.relation.free_symbols <= point.keys():
+        spoken = hypothesis.relation.free_symbols
+        if not spoken <= near.keys() or (seen and not spoken & seen.keys()) or hypothesis.clear(near):
             continue
         try:
+            point = cell.exactly | {symbol: sp.Rational(value) for symbol, value in seen.items()}
             hypothesis.check(cell.claim.id, point, rounded=True)
         except OutsideDomain as failure:
             return str(failure)
