@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign test-oracle test-browser lint docs bench clean
+.PHONY: reproduce test test-thorough test-foreign test-oracle test-browser test-faults test-cluster lint docs bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
@@ -14,6 +14,21 @@ test: lint
 
 test-thorough: lint
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/test_properties.py
+
+# Sweeps that are killed, hang, or find no room on their disk: minutes, and leave to mount a disk of its own.
+test-faults: lint
+	$(BIN)/python -m pytest -s -n 0 tests/faults/check_sweeps.py
+
+# Sweeps on a Dask cluster, in an environment of its own.
+CLUSTER := .cluster-venv
+
+test-cluster: $(CLUSTER)/.ready
+	$(CLUSTER)/bin/python -m pytest -s -n 0 -W ignore tests/cluster/check_cluster.py
+
+$(CLUSTER)/.ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,cluster]"
+	touch $@
 
 # Other people's meta-gradients, in an environment of its own: torch, TorchOpt and JAX take gigabytes.
 FOREIGN := .foreign-venv
@@ -71,4 +86,4 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv $(FOREIGN) $(ORACLE) $(BROWSER) out build docs/_build docs/_generated *.egg-info
+	rm -rf $(VENV) .bench-venv $(FOREIGN) $(ORACLE) $(BROWSER) $(CLUSTER) out build docs/_build docs/_generated *.egg-info
