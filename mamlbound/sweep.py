@@ -236,7 +236,8 @@ class _Shown:
         done = sum(state.counts.values())
         left = (state.cells - done) / state.rate if state.rate else 0.0
         ahead = f", {_span(left)} left" if left else ""
-        text = f"{done}/{state.cells} cells, {state.rate:.3g}/s{ahead}: {counts}"
+        speed = f", {state.rate:.3g}/s{ahead}" if state.rate else ", workers are starting" if done < state.cells else ""
+        text = f"{done}/{state.cells} cells{speed}" + (f": {counts}" if counts else "")
         print(f"\r\033[K{text}" if self.live else text, end="" if self.live else "\n", file=sys.stderr, flush=True)
 
     def close(self) -> None:

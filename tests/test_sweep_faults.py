@@ -1,4 +1,4 @@
-"""Worker processes that die, a killed coordinator, a second writer, a damaged file: nothing written is lost. `make test-faults` has more."""
+"""Worker processes that die, a killed coordinator, a second writer, a damaged file: no written cell is lost."""
 
 import os
 import signal

@@ -1,6 +1,7 @@
 """The file of a sweep and its cells: all faults at once, every cell once, keys of content alone, results that stay."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -184,3 +185,11 @@ def test_results_stay_as_they_are_for_one_value_of_physics(text):
     assert PHYSICS == 1
     for name, value in RESULTS[text].items():
         assert getattr(found, name) == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), name
+
+
+@pytest.mark.parametrize(("name", "cells"), [("small", 288), ("constants", 5760), ("runs", 36)])
+def test_the_files_of_the_documentation_have_the_cells_they_say(name, cells):
+    file = Path(__file__).parents[1] / "docs" / "sweeps" / f"{name}.toml"
+    sweep = Plan(read(file.read_text()))
+    assert len(sweep) == cells and f"{cells:,}" in file.read_text().splitlines()[0]
+    assert evaluated(sweep.content(cells - 1)).status in ("HOLDS", "MEASURED")

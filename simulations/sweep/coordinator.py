@@ -48,7 +48,10 @@ class Pool(Protocol):
 
 @dataclass
 class Progress:
-    """How far a sweep is. cells: all of them. counts: of the ledger, by status. rate: cells a second, of this run."""
+    """How far a sweep is.
+
+    cells: all of them. counts: of the ledger, by status. done: by this run. rate: cells a second since its first.
+    """
 
     cells: int
     counts: Counter = field(default_factory=Counter)
@@ -209,7 +212,7 @@ class _Work:
         self.ledger, self.pool, self.run, self.state, self.progress = ledger, pool, run, state, progress
         self.interrupted, self.stop_on_error = interrupted, stop
         self.ended, self._pending, self._committed = "finished", [], time.monotonic()
-        self._began, self._seconds = time.monotonic(), 0.01
+        self._began, self._seconds = self._committed, 0.01
 
     def do(self, tasks: Iterator[Task]) -> None:
         """All of the tasks."""
@@ -247,6 +250,8 @@ class _Work:
 
     def _collect(self, timeout: float = 0.2) -> None:
         for task, outcome, seconds in self.pool.wait(timeout):
+            if not self.state.done:
+                self._began = time.monotonic() - seconds
             self._pending.append((task.key, task.content, outcome, self.run, seconds))
             self._seconds += 0.1 * (seconds - self._seconds)
             if task.state:

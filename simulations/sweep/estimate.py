@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 
 from simulations.sweep.configuration import Configuration
@@ -13,7 +14,7 @@ _TIMED, _SECONDS = 24, 10.0
 
 
 def estimate(configuration: Configuration, workers: int | None, part: tuple[int, int] = (1, 1)) -> dict[str, float]:
-    """cells, timed, seconds_a_cell, workers, seconds: some cells spread over the sweep are done twice, the second time
+    """cells, timed, seconds_a_cell, workers, seconds: some cells drawn from the sweep are done twice, the second time
     counts, so that compilation does not.
 
     Args:
@@ -23,7 +24,7 @@ def estimate(configuration: Configuration, workers: int | None, part: tuple[int,
     """
     plan = Plan(configuration)
     numbers = range(part[0] - 1, len(plan), part[1])
-    chosen = numbers[:: max(1, len(numbers) // _TIMED)][:_TIMED]
+    chosen = random.Random(0).sample(numbers, min(_TIMED, len(numbers)))
     taken, end = [], time.monotonic() + _SECONDS
     for number in chosen:
         cell = plan.content(number)
