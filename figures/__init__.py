@@ -2,11 +2,12 @@
 
 A figure module has
     TITLE                            one line
-    CAPTION                          what is drawn, for a reader who sees only this
+    CAPTION                          what is drawn, for a reader who sees only this, with {names} for its numbers
     instances(settings)              everything that will run, built and checked, nothing run yet
     data(instances, progress)        run; a dict of tidy tables by name; progress takes the share done
     draw(tables)                     a matplotlib Figure from those tables alone
     findings(tables)                 what the tables show, as (statement, figure) pairs of text
+    numbers(tables)                  the numbers of the caption by name; left out where it has none
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
+
+import pandas as pd
 
 from theory.rationals import Number
 
@@ -33,6 +36,11 @@ class Settings:
     profile: Literal["quick", "full"] = "quick"
     constants: Mapping[str, Number] = field(default_factory=dict)
     seed: int = 0
+
+
+def caption(figure: ModuleType, tables: Mapping[str, pd.DataFrame]) -> str:
+    """The caption of a figure with its numbers, which come from the tables."""
+    return figure.CAPTION.format(**getattr(figure, "numbers", lambda _: {})(tables))
 
 
 def modules() -> dict[str, ModuleType]:

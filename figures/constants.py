@@ -16,9 +16,9 @@ from theory import CLAIMS
 TITLE = "Constants of the lemmas over alpha L"
 CAPTION = (
     "Each panel is one constant of one lemma, at alpha L up to the limit of the theorems. Squares: as published; "
-    "diamonds: where the printed form is false, repaired along its own route; triangles: the best that is proved here, "
-    "for as much Hessian noise as the theorems allow. Lower is better; published constants that do not depend on "
-    "alpha L were rounded at its limit."
+    "diamonds: where the printed form is false, repaired along its own route; triangles: the best that is proved "
+    "here, for as much Hessian noise as the theorems allow. Lower is better; published constants that do not depend "
+    "on alpha L were rounded at its limit."
 )
 
 _PANELS = {

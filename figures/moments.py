@@ -21,14 +21,16 @@ from theory import symbols as s
 
 TITLE = "How much of the moment inequalities (7) and (8) is used"
 CAPTION = (
-    "Left over right side, exact (no sampling), on cosine tasks (d = 16, 32 tasks): the largest ratio over many points "
-    "w and a stationary point of F, with D_in = D_o = D and the smallest D_h that (8) allows. Dotted: published "
-    "constants; solid: the sharp ones. The inequality holds wherever its line stays below 1. With few samples noise "
-    "fills (8); with many, only the gradient terms are left. The bias of these tasks points against grad F and "
-    "vanishes with it, so (7) never uses more than the half that its coefficient 2 leaves."
+    "Left over right side, exact (no sampling), on cosine tasks (d = {dim:g}, {tasks:g} tasks): the largest ratio "
+    "over {points:g} points w and a stationary point of F, with D_in = D_o = D and the smallest D_h that (8) allows. "
+    "Dotted: published constants; solid: the sharp ones. The inequality holds wherever its line stays below 1. With "
+    "few samples noise fills (8); with many, only the gradient terms are left. The bias of these tasks points against "
+    "grad F and vanishes with it, so (7) never uses more than the share {share:g} that its published coefficient "
+    "{coefficient:g} leaves."
 )
 
 _CONSTANTS = {"L": 1, "rho": 1, "sigma": "1/2", "sigma_tilde": 8, "sigma_H": 4}
+_SHAPE = {"dim": 16, "tasks": 32}
 _SIZES = {"quick": (9, 256), "full": (25, 1024)}
 _SAMPLES = {1: style.RED, 8: style.ORANGE, 64: style.GREEN, 512: style.BLUE}
 _LEFT = {"first-moment": lambda moments: float(moments.mean @ moments.mean), "second-moment": lambda m: m.second}
@@ -56,7 +58,7 @@ def instances(settings: Settings) -> Instance:
     steps, points = _SIZES[settings.profile]
     named = {**_CONSTANTS, **{k: v for k, v in settings.constants.items() if k in _CONSTANTS}}
     constants = {name: sp.Rational(value) for name, value in named.items()}
-    family = families.cosine(dim=16, tasks=32, **{k: float(v) for k, v in constants.items()}, seed=settings.seed)
+    family = families.cosine(**_SHAPE, **{k: float(v) for k, v in constants.items()}, seed=settings.seed)
     generator = np.random.Generator(np.random.Philox(settings.seed))
     box = math.pi * float(constants["L"] / constants["rho"])
     inner = tuple(sp.Rational(k, 6 * steps) / constants["L"] for k in range(1, steps + 1))
@@ -68,6 +70,7 @@ def data(instances: Instance, progress: Callable[[float], None]) -> dict[str, pd
 
     Returns:
         ratios: claim, which, a, D, largest.
+        settings: what the caption leaves open.
     """
     rows = []
     for i, alpha in enumerate(instances.steps):
@@ -76,7 +79,9 @@ def data(instances: Instance, progress: Callable[[float], None]) -> dict[str, pd
         for D in _SAMPLES:
             rows += _ratios(instances, alpha, D, points)
         progress((i + 1) / len(instances.steps))
-    return {"ratios": pd.DataFrame(rows)}
+    coefficient = float(CLAIMS["first-moment"].published["cF"])
+    settings = {**_SHAPE, "points": len(instances.points), "coefficient": coefficient, "share": 1 / coefficient}
+    return {"ratios": pd.DataFrame(rows), "settings": pd.DataFrame([settings])}
 
 
 def _stationary(family: Family, alpha: float) -> np.ndarray:
@@ -143,3 +148,8 @@ def findings(tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
         )
         for (claim, which), group in tables["ratios"].groupby(["claim", "which"])
     ]
+
+
+def numbers(tables: dict[str, pd.DataFrame]) -> dict[str, object]:
+    """What the caption leaves open."""
+    return tables["settings"].iloc[0].to_dict()

@@ -20,12 +20,19 @@ TITLE = "The constant K of the iteration bound (14), from above and from below"
 CAPTION = (
     "K of T <= K Delta (L + rho alpha (sigma + eps))/eps^2. Square: published; diamonds: the published route, step by "
     "step repaired; triangles upwards: sharp, each with a replayed proof; triangles downwards: proved lower bounds; "
-    "dots: the K that runs on a resisting ramp needed, for the eps written beside them. Rows of the exact step concern "
-    "beta = 1/(12 L(w)) with exact oracles, rows of the random step the published rule. An upper bound below a lower "
-    "one of the same step would be a contradiction."
+    "dots: the K that runs on a resisting ramp needed, for the eps written beside them. Rows of the exact step "
+    "concern the published rule with exact norms and exact oracles, rows of the random step the published rule as it "
+    "is. An upper bound below a lower one of the same step would be a contradiction."
 )
 
-_REPAIRED = ("jensen", "half", "same-floor")
+_VERSIONS = {
+    "published": ("(14) as published", "published"),
+    "jensen": ("FMO (107) repaired by convexity", "repaired"),
+    "half": ("and nothing rounded", "repaired"),
+    "same-floor": ("and no more than the floor needs", "repaired"),
+    "sharp": ("over the law of the random step", "sharp"),
+}
+_LEGEND = {"lower": "proved lower bound", "measured": "needed by a run"}
 _EXACT_STEP = ("exact step, published S", "exact step, sharp S")
 _SLOPE = 1.02
 _DIM = 16
@@ -71,7 +78,7 @@ def data(instances: Instances, progress: Callable[[float], None]) -> dict[str, p
         bounds: what, step (published, exact, random or other), kind (a key of style.MARKS), K, eps (of runs, else nan).
     """
     bound = CLAIMS["iteration-bound"]
-    rows = [_row(f"(14), {which}", "random", kind, bound.constants(which)["K"]) for which, kind in _versions()]
+    rows = [_row(what, "random", kind, bound.constants(which)["K"]) for which, (what, kind) in _VERSIONS.items()]
     for rule in _RULES:
         lower = CLAIMS[f"iteration-bound-lower-{rule}"].sharp["cL"]
         rows.append(_row(f"lower bound, {rule} step", rule, "lower", lower))
@@ -85,10 +92,6 @@ def data(instances: Instances, progress: Callable[[float], None]) -> dict[str, p
         rows.append(_row(f"ramp, {step} step", step, "measured", _needed(experiment, eps), eps))
         progress(done / total)
     return {"bounds": pd.DataFrame(rows)}
-
-
-def _versions() -> list[tuple[str, str]]:
-    return [("published", "published"), *((which, "repaired") for which in _REPAIRED), ("sharp", "sharp")]
 
 
 def _row(what: str, step: str, kind: str, K: object, eps: float = np.nan) -> dict:
@@ -120,7 +123,14 @@ def ladder(bounds: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the ladder on axes of the caller's, from the table of `data`."""
     rows = bounds.sort_values(["K", "what"], ascending=False).reset_index(drop=True)
     for kind, marks in rows.groupby("kind"):
-        ax.plot(marks["K"], marks.index, style.MARKS[kind], color=style.COLOURS[kind], label=kind, markersize=6)
+        ax.plot(
+            marks["K"],
+            marks.index,
+            style.MARKS[kind],
+            color=style.COLOURS[kind],
+            markersize=6,
+            label=_LEGEND.get(kind, kind),
+        )
     for place, row in rows.iterrows():
         ax.annotate(f"{row['K']:.5g}", (row["K"], place), (7, 0), textcoords="offset points", va="center", fontsize=8)
     named = [row.what if np.isnan(row.eps) else rf"{row.what}, $\epsilon$ = {row.eps:g}" for row in rows.itertuples()]

@@ -20,12 +20,12 @@ from theory import CLAIMS
 
 TITLE = "How much of each published constant an instance uses up"
 CAPTION = (
-    "Left: left over right side of (7) and (8) on the instances made for them, a task with a spike and a task at "
-    "its flattest point, over alpha L up to 1/6; with the sharp constants (solid, one line upon the other) both "
-    "are reached, with the published ones (dotted) a little is left. Right: for each published constant the "
-    "largest share that search has found an instance to use up, all other constants as they are (squares), and "
-    "the share of the sharp constant there (triangles), where the sharp version has one of that name. At 1 a "
-    "constant cannot be smaller. All values are exact."
+    "Left: left over right side of (7) and (8) on the instances made for them, a task with a spike and a task at its "
+    "flattest point, over alpha L up to {edge:.4g}; with the sharp constants (solid, one line upon the other) both "
+    "are reached, with the published ones (dotted) a little is left. Right: for each published constant the largest "
+    "share that search has found an instance to use up, all other constants as they are (squares), and the share of "
+    "the sharp constant there (triangles), where the sharp version has one of that name. At 1 a constant cannot be "
+    "smaller. All values are exact."
 )
 
 _STEPS = {"quick": 9, "full": 33}
@@ -105,3 +105,8 @@ def findings(tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """The shares, largest first."""
     rows = tables["shares"].sort_values("published", ascending=False)
     return [(f"{row.claim}, {row.constant}: share used up", f"{row.published:.4f}") for row in rows.itertuples()]
+
+
+def numbers(tables: dict[str, pd.DataFrame]) -> dict[str, object]:
+    """What the caption leaves open."""
+    return {"edge": tables["ratios"]["alpha_L"].max()}

@@ -54,6 +54,8 @@ def _figure(folder: Path) -> None:
         for D in (1, 8, 64, 512)
     ]
     pd.DataFrame(rows).to_csv(folder / "moments-ratios.csv", index=False)
+    settings = {"dim": 16, "tasks": 32, "points": 10, "coefficient": 2.0, "share": 0.5}
+    pd.DataFrame([settings]).to_csv(folder / "moments-settings.csv", index=False)
     with style.style():
         drawn = modules()["moments"].draw({"ratios": pd.read_csv(folder / "moments-ratios.csv")})
         drawn.savefig(folder / "moments.svg", metadata={"Date": None})

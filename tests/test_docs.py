@@ -59,7 +59,7 @@ def test_an_example_runs_and_is_shown(example):
         ("adding_a_family.md", "simulations/families/_template.py"),
         ("adding_a_claim.md", "theory/claims/_template.py"),
         ("adding_a_method.md", "simulations/methods/fo_maml.py"),
-        ("adding_a_figure.md", "figures/moments.py"),
+        ("adding_a_figure.md", "figures/_template.py"),
     ],
 )
 def test_a_page_on_adding_something_shows_the_real_file(page, source):

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pandas as pd
 
-from figures import modules
+from figures import caption, modules
 from figures.report import audit, explorer
 from simulations.verdicts.table import VerdictTable
 
@@ -58,13 +58,15 @@ def _figures(folder: Path) -> Iterable[str]:
 
 def _figure(name: str, figure: ModuleType, folder: Path) -> str:
     tables = {path.stem.removeprefix(f"{name}-"): path for path in sorted(folder.glob(f"{name}-*.csv"))}
-    findings = figure.findings({table: pd.read_csv(path) for table, path in tables.items()})
-    rows = "".join(f"<tr><td>{html.escape(what)}</td><td>{html.escape(seen)}</td></tr>" for what, seen in findings)
+    read = {table: pd.read_csv(path) for table, path in tables.items()}
+    rows = "".join(
+        f"<tr><td>{html.escape(what)}</td><td>{html.escape(seen)}</td></tr>" for what, seen in figure.findings(read)
+    )
     picture = folder / f"{name}.svg"
     return (
         f'<figure id="figure-{name}"><h3>{html.escape(figure.TITLE)}</h3>'
         f'<img alt="{html.escape(figure.TITLE)}" src="{_embedded(picture)}">'
-        f"<figcaption>{html.escape(figure.CAPTION)}</figcaption>"
+        f"<figcaption>{html.escape(caption(figure, read))}</figcaption>"
         f'<div class="wide"><table class="findings">{rows}</table></div>'
         f"{files([*tables.values(), picture])}"
         f'<p class="note">Again: <code>mamlbound reproduce --only {html.escape(name)}</code></p></figure>'
