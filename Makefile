@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test test-thorough test-foreign test-oracle test-browser test-faults test-cluster lint docs bench clean
+.PHONY: reproduce gallery test test-thorough test-foreign test-oracle test-browser test-faults test-cluster lint docs bench clean
 .DEFAULT_GOAL := reproduce
 
 reproduce: $(VENV)/.ready
 	$(BIN)/mamlbound reproduce
+
+# The reference pictures of figures/gallery/, from the run that `reproduce` has left in out/.
+gallery: $(VENV)/.ready
+	$(BIN)/python -m figures.report.gallery out
 
 test: lint
 	$(BIN)/python -m pytest

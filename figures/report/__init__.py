@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -94,11 +93,8 @@ def redraw(figures: Mapping[str, ModuleType], settings: Settings, folder: Path) 
     made = Settings(**{name: json.loads(evident[-1].read_text())[name] for name in ("profile", "constants", "seed")})
     if made != settings:
         raise ValueError(f"the data in {folder} were made with {_said(made)}, not with {_said(settings)}")
-    tables = {name: sorted(folder.glob(f"{name}-*.csv")) for name in figures}
-    for name, found in tables.items():
-        if not found:
-            raise ValueError(f"there are no data of figure {name!r} in {folder}: run it without --reuse-data")
-    return _publish(figures, [*evident, *chain(*tables.values())], folder)
+    tables = [file for name in figures for file in _files(name, folder)]
+    return _publish(figures, [*evident, *tables], folder)
 
 
 def _said(settings: Settings) -> str:
@@ -128,10 +124,25 @@ def _publish(figures: Mapping[str, ModuleType], files: Iterable[Path], folder: P
     return [folder / file.name for file in made]
 
 
+def tables_of(name: str, folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of a figure that a run has left in a folder.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return {file.stem.removeprefix(f"{name}-"): pd.read_csv(file) for file in _files(name, folder)}
+
+
+def _files(name: str, folder: Path) -> list[Path]:
+    found = sorted(folder.glob(f"{name}-*.csv"))
+    if not found:
+        raise ValueError(f"there are no data of figure {name!r} in {folder}: run it without --reuse-data")
+    return found
+
+
 def _draw(name: str, figure: ModuleType, folder: Path) -> None:
-    tables = {file.stem.removeprefix(f"{name}-"): pd.read_csv(file) for file in sorted(folder.glob(f"{name}-*.csv"))}
     with style.style():
-        drawn = figure.draw(tables)
+        drawn = figure.draw(tables_of(name, folder))
         for form, undated in _FORMS.items():
             drawn.savefig(folder / f"{name}.{form}", metadata=undated)
         plt.close(drawn)
