@@ -78,8 +78,19 @@ def sweep(
     _show(out, as_json)
 
 
-def report(folder: Folder, as_json: AsJson = False) -> None:
+def report(
+    folder: Folder,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page, with the cells in it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """The verdicts of a sweep by claim and family, and how much of it is done. Exit codes as of `sweep`."""
+    if page is not None:
+        from figures.report.sweep import write
+
+        write(folder, page)
+        print(page, file=sys.stderr)
     _show(folder, as_json)
 
 

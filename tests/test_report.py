@@ -14,9 +14,15 @@ import pandas as pd
 import pytest
 import report_folder
 import sympy as sp
+from command import call
 
 from figures.report import explorer
 from figures.report.page import bind
+from simulations.sweep import configuration
+from simulations.sweep.content import key, written
+from simulations.sweep.evaluate import evaluated
+from simulations.sweep.ledger import Ledger
+from simulations.sweep.plan import Plan
 from simulations.verdicts.table import VerdictTable
 from theory import CLAIMS, OutsideDomain
 from theory import symbols as s
@@ -224,3 +230,21 @@ def test_the_closed_form_plan_keeps_the_noise_below_the_floor(seed):
     CLAIMS["iteration-bound"].evaluate(**values | batches)
     with pytest.raises(OutsideDomain, match=re.escape(plain(CLAIMS["iteration-bound"].domain[2].relation))):
         CLAIMS["iteration-bound"].evaluate(**values | batches | {"B": 19})
+
+
+def test_a_sweep_has_a_page_of_its_own_with_its_cells_in_it(tmp_path, monkeypatch, capsys):
+    text = 'name = "<b>two</b>"\n[axes]\nclaim = ["smoothness"]\nrho = [1, 2]\n[fixed]\ndim = 2\ntasks = 4\n'
+    with Ledger(tmp_path / "ledger", write=True) as ledger:
+        ledger.configure(("a hash", "1/1", 2, text, "{}"))
+        run, plan = ledger.begin({"python": "3.11"}), Plan(configuration.read(text))
+        cell = plan.content(0)
+        ledger.commit([(key(cell), written(cell), evaluated(cell), run, 0.1)])
+    file = tmp_path / "page.html"
+    code, out, _ = call(monkeypatch, capsys, "report", tmp_path / "ledger", "--html", file)
+    page = file.read_text()
+    assert code == 3 and "1 of 2 cells (50.0 %): 1 HOLDS" in page and "1 of 2 cells" in out
+    assert "&lt;b&gt;two" in page and "<b>two" not in page and "3.11" in page
+    assert 'download="cells.csv"' in page and "no proved claim was violated" in page and "http" not in page
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["ledger", "page.html"]
+    code, _, err = call(monkeypatch, capsys, "report", tmp_path / "ledger", "--html", tmp_path / "no" / "page.html")
+    assert code == 2 and err.count("\n") == 1 and "cannot write" in err

@@ -44,7 +44,7 @@ def bind(folder: Path) -> str:
         claims=audit.claims(records),
         verdicts=f'<div class="wide">{verdicts._repr_html_()}</div>' + files([folder / "verdicts.csv"]),
         faults=audit.faults(pd.read_csv(folder / "faults.csv")),
-        provenance=_provenance(provenance) + files([folder / "claims.json", folder / "faults.csv"]),
+        provenance=provenance_table(provenance) + files([folder / "claims.json", folder / "faults.csv"]),
         formulas=explorer.script(),
         explorer=(_HERE / "explorer.js").read_text(encoding="utf-8"),
     )
@@ -84,7 +84,8 @@ def _embedded(path: Path) -> str:
     return f"data:{_KINDS[path.suffix[1:]]};base64,{content}"
 
 
-def _provenance(record: dict) -> str:
+def provenance_table(record: dict) -> str:
+    """Where a result comes from, one row a fact."""
     rows = "".join(
         f"<tr><th scope=row>{html.escape(name)}</th><td>{html.escape(_text(value))}</td></tr>"
         for name, value in record.items()
