@@ -1,10 +1,4 @@
-"""Exact moments against the engine's samples, for every kind of noise; the split of the variance; the mean norm.
-
-The sampled test. A statistic of known variance v is averaged over BLOCKS blocks of n draws. By Cantelli's inequality a
-block's mean is FAR sqrt(v/n) or more off, to a given side, with probability at most q = 1/(1 + FAR^2); the median of
-the blocks is so only if more than half of them are: probability at most P(Bin(BLOCKS, q) > BLOCKS/2) < 4e-11 a side.
-Nothing is assumed of the law of the statistic but a bound on its variance, which comes from exact moments.
-"""
+"""Exact moments against the engine's samples, for every kind of noise; the split of the variance; the mean norm."""
 
 import dataclasses
 import itertools
@@ -13,6 +7,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from blocks_of_draws import BLOCKS, COUNT, DELTA, FAR, excess
 from draws import noise_of
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
@@ -25,7 +20,6 @@ from simulations.noises.gaussian import noncentral_chi_mean
 ALPHA, INF = 1 / 6, math.inf
 LOUD = {"L": 1.0, "rho": 1.0, "sigma": 0.3, "sigma_tilde": 3.0, "sigma_H": 4.0}
 W = np.array([0.6, -0.9, 0.3])
-BLOCKS, SIZE, FAR, DELTA = 41, 8_000, 3.0, 1e-9
 BATCHES = {
     "all noisy": {"D_in": 1, "D_o": 1, "D_h": 1},
     "noisy inner": {"D_in": 1, "D_o": None, "D_h": None},
@@ -107,10 +101,9 @@ def _nodes(noise, scale, D, d):
 
 def _sampled(family, batches, **faults):
     """G of the engine, a row a replicate."""
-    count = BLOCKS * SIZE
-    wanted = Experiment(family.started_at(W), ALPHA, B=1, step=1.0, **batches, iterations=1, replicates=count, seed=5)
+    wanted = Experiment(family.started_at(W), ALPHA, B=1, step=1.0, **batches, iterations=1, replicates=COUNT, seed=5)
     plan = wanted.plan()._replace(**faults, last=2, norm_every=2, record_every=2)
-    points = np.tile(W, (count, 1))
+    points = np.tile(W, (COUNT, 1))
     engine_cpu.advance(plan, points, np.ones(1), 1, 1)
     return W - points
 
@@ -119,10 +112,8 @@ def _excess(family, batches, **faults):
     """How far the medians of block means lie off the exact E G and E||G||^2, in units of what the test allows."""
     G, moments = _sampled(family, batches, **faults), exact.moments(family, W, ALPHA, **batches)
     statistics = np.column_stack([G, (G**2).sum(axis=1)])
-    middle = np.median(statistics.reshape(BLOCKS, SIZE, -1).mean(axis=1), axis=0)
     variances = np.append(np.full(family.dim, moments.second), _fourth(family, batches) - moments.second**2)
-    allowed = FAR * np.sqrt(np.maximum(variances, 0) / SIZE) + 1e-11
-    return (np.abs(middle - [*moments.mean, moments.second]) / allowed).max()
+    return excess(statistics, [*moments.mean, moments.second], variances)
 
 
 @pytest.mark.parametrize("batches", BATCHES.values(), ids=BATCHES)
