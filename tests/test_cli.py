@@ -14,7 +14,7 @@ from command import call
 from mamlbound import cli
 from simulations import experiment
 
-TWO = ("--only", "rate", "--only", "moments")
+TWO = ("--only", "constants", "--only", "moments")
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,9 @@ def test_reproduce_writes_data_pictures_and_a_page_that_needs_no_network(monkeyp
         cli.main()
     assert end.value.code in (0, None)
     files = {Path(line).name: Path(line) for line in capsys.readouterr().out.split()}
-    assert {"rate.png", "rate.svg", "rate-means.csv", "moments.png", "moments.svg", "report.html"} <= set(files)
-    assert all(path.stat().st_size > 200 for path in files.values())
+    pictures = {f"{name}.{form}" for name in ("constants", "moments") for form in ("png", "svg", "pdf")}
+    assert pictures | {"constants-constants.csv", "moments-ratios.csv", "report.html"} <= set(files)
+    assert all(path.stat().st_size > (2000 if path.name in pictures else 40) for path in files.values())
     assert {path.name for path in (tmp_path / "results").iterdir()} == set(files)
     page = files["report.html"].read_text()
     for outside in ("http://", "https://", "//cdn", "@import", "<script src"):
