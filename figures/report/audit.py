@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 
 import pandas as pd
@@ -12,6 +13,8 @@ from figures.report.formula import mathml
 from simulations.verdicts.table import VerdictTable
 
 _WRONG = ("refuted", "repaired")
+_LONG = 400
+"""Characters of a formula that does not fit the width of a printed page."""
 
 
 def summary(records: list[dict], verdicts: VerdictTable) -> str:
@@ -84,8 +87,10 @@ def _refuted(record: dict) -> str:
 
 
 def display(version: dict) -> str:
-    """The statement of a version on a line of its own."""
-    return f'<div class="statement">{mathml(version["latex"], "block")}</div>'
+    """The statement of a version on a line of its own; long ones are printed smaller."""
+    formula = mathml(version["latex"], "block")
+    length = len(re.sub("<[^>]+>", "", formula))
+    return f'<div class="statement{" long" if length > _LONG else ""}">{formula}</div>'
 
 
 def _replay(version: dict) -> str:
