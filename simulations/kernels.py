@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import hashlib
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -218,6 +219,45 @@ def bits_of(typing_context, x):
 def float_of(typing_context, x):
     """The float64 of these 64 bits."""
     return types.float64(types.uint64), lambda _, builder, __, args: builder.bitcast(args[0], ir.DoubleType())
+
+
+@intrinsic
+def fused(typing_context, x, y, z):
+    """x y + z, rounded once: the same bits on every machine."""
+    return types.float64(*(types.float64,) * 3), lambda _, builder, __, args: builder.fma(*args)
+
+
+_REGISTER = {"x86_64": "x", "AMD64": "x", "aarch64": "w", "arm64": "w"}.get(platform.machine())
+
+
+@intrinsic
+def held(typing_context, constant):
+    """The constant itself, which a loop then keeps ready in a register instead of fetching it at every use.
+
+    To the compiler it is what an empty instruction returns: it can be moved out of loops but not seen through.
+    """
+
+    def generate(_, builder, __, args):
+        if _REGISTER is None:
+            return args[0]
+        double = ir.DoubleType()
+        signature = ir.FunctionType(double, [double])
+        kept = builder.asm(signature, "", f"={_REGISTER},0", [args[0]], side_effect=False)
+        kept.attributes.add("readnone")
+        kept.attributes.add("nounwind")
+        return kept
+
+    return types.float64(types.float64), generate
+
+
+@array_form(fused)
+def _(x, y, z):
+    return x * y + z
+
+
+@array_form(held)
+def _(constant):
+    return constant
 
 
 @array_form(bits_of)
