@@ -16,7 +16,7 @@ _BLOCK = 1024
 @compiled(types.void(ADDRESS, VECTOR, COUNT))
 def _normals(address, out, times):
     for k in range(times):
-        philox.add_normals(out, 1.0, Address(address.seed, address.replicate, np.uint64(k), address.role))
+        philox.add_normals(out, 1.0, philox.at(address, np.uint64(k)))
 
 
 @compiled(types.void(VECTOR, VECTOR, COUNT))

@@ -23,6 +23,7 @@ from simulations.blocks import gather, norm
 from simulations.family import Family, Formula
 from simulations.fused import elementwise
 from simulations.kernels import Address, Law, Plan, Tasks, has_array_form, on_arrays
+from simulations.noises.gaussian import outer_noise
 from simulations.philox import TASK, draw_tasks
 
 _MEMORY = {"numpy": 2**24, "cupy": 2**31}
@@ -53,7 +54,7 @@ def engine(name: str, family: Family, plan: Plan) -> Callable:
         ValueError: the module cannot be used here, or the family or its noise does not run on arrays.
     """
     for kind in (family.noise.gradient, family.noise.hessian):
-        if not kind.on_arrays:
+        if not kind.in_blocks:
             raise ValueError(f"{kind.name} noise runs on engine 'cpu' alone: its kernel is not written in blocks")
     xp = module(name)
     return partial(advance, xp, _MEMORY[name], _on_arrays(plan, family, xp))
@@ -139,7 +140,8 @@ class _Block:
         self.xp, self.plan, self.home = xp, plan, (w, diverged)
         self.point, self.lost = xp.asarray(w).copy(), xp.asarray(diverged).copy()
         self.replicates = xp.arange(first, first + len(w), dtype=np.uint64)[:, None]
-        self.norm, self.draw, self.gather = (on_arrays(each, xp) for each in (norm, draw_tasks, gather))
+        helpers = norm, draw_tasks, gather, outer_noise
+        self.norm, self.draw, self.gather, self.outer = (on_arrays(each, xp) for each in helpers)
         (parameters, _, tasks, d), B, B_step = plan.oracle.tasks.table.shape, plan.B, plan.rule.B_step
         shape = len(w), B or tasks, d
         self.work, self.exact_work = xp.empty((plan.slots, *shape)), xp.empty((plan.slots, len(w), tasks, d))
@@ -160,20 +162,20 @@ class _Block:
         xp, plan, w = self.xp, self.plan, self.point
         address = Address(plan.seed, self.replicates, np.uint64(k), TASK)
         everyone = plan.law.everyone, plan.oracle.tasks.table, plan.law.probabilities
-        gradient = xp.empty(w.shape)
+        gradient, unused = xp.zeros(w.shape), xp.zeros(w.shape)
         noted = k % plan.record_every == 0
         if plan.reuse or noted or k % plan.norm_every == 0:
-            plan.gradient(plan.oracle, plan.exact, w, *everyone, address, self.exact_work, gradient)
+            plan.gradient(plan.oracle, plan.exact, w, *everyone, address, self.exact_work, gradient, unused)
             norms[...] = self.norm(gradient)
             self.lost = xp.where((self.lost < 0) & ~xp.isfinite(norms), k, self.lost)
         if noted:
-            objectives[...] = plan.objective(plan.oracle.tasks, plan.law, plan.exact, w, self.exact_work)
+            plan.objective(plan.oracle.tasks, plan.law, plan.exact, w, *everyone[:2], self.exact_work, objectives)
         if k == plan.last:
             return
         update = gradient if plan.reuse else self._update(address, everyone)
-        step = plan.step(
-            plan.oracle, plan.rule, plan.law, w, planned, address, self.step_work, self.step_picks, self.step_picked
-        )
+        step_tasks = (self.step_picks, self.step_picked) if plan.rule.B_step else everyone[:2]
+        step = xp.empty(len(w))
+        plan.step(plan.oracle, plan.rule, plan.law, w, planned, address, self.step_work, *step_tasks, step)
         gone = self.lost >= 0
         steps[...] = step
         steps[gone] = math.nan
@@ -181,11 +183,15 @@ class _Block:
         self.lost = xp.where(~gone & ~xp.isfinite(self.norm(self.point)), k + 1, self.lost)
 
     def _update(self, address: Address, everyone: tuple):
-        plan, update = self.plan, self.xp.empty(self.point.shape)
+        plan, update, squares = self.plan, self.xp.zeros(self.point.shape), self.xp.zeros(self.point.shape)
         picks, table, weights = everyone
         if plan.B:
             self.draw(plan.law, address, self.picks)
             self.gather(plan.oracle.tasks.table, self.picks, self.picked)
             picks, table, weights = self.picks, self.picked, self.shares
-        plan.direction(plan.oracle, plan.setting, self.point, picks, table, weights, address, self.work, update)
+        plan.direction(
+            plan.oracle, plan.setting, self.point, picks, table, weights, address, self.work, update, squares
+        )
+        if plan.merge:
+            self.outer(plan.oracle.spread, plan.setting.D_o, squares, address, update)
         return update

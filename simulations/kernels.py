@@ -306,15 +306,21 @@ TASKS = types.NamedTuple(
 
 
 class Address(NamedTuple):
-    """Where a random number lives: its value is a function of this and of its index alone."""
+    """Where a random number lives: its value is a function of seed, replicate, iteration, role and its index alone.
+
+    lanes: how many replicates, from this one on, a block of rows holds one after the other, as many rows of each.
+    first: the row of each one's batch that the block begins with.
+    """
 
     seed: int
     replicate: int
     iteration: int
     role: int
+    lanes: int = np.uint64(1)
+    first: int = np.uint64(0)
 
 
-ADDRESS = types.NamedUniTuple(WORD, 4, Address)
+ADDRESS = types.NamedUniTuple(WORD, 6, Address)
 SAMPLED_GRADIENTS = types.void(TASKS, VECTOR, MATRIX, PICKS, TABLE, REAL, ADDRESS, MATRIX)
 SAMPLED_PRODUCTS = types.void(TASKS, VECTOR, MATRIX, MATRIX, PICKS, TABLE, REAL, ADDRESS, MATRIX)
 
@@ -348,7 +354,7 @@ class Setting(NamedTuple):
 
 
 SETTING = types.NamedTuple([REAL, REAL, REAL, REAL, VECTOR], Setting)
-DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, TABLE, VECTOR, ADDRESS, TABLE, VECTOR)
+DIRECTION = types.void(ORACLE, SETTING, MATRIX, PICKS, TABLE, VECTOR, ADDRESS, TABLE, MATRIX, MATRIX)
 
 
 class StepRule(NamedTuple):
@@ -375,17 +381,20 @@ class Law(NamedTuple):
 
 
 LAW = types.NamedTuple([VECTOR, VECTOR, PICKS], Law)
-STEP = REAL(ORACLE, STEP_RULE, LAW, VECTOR, REAL, ADDRESS, TABLE, PICKS, TABLE)
-OBJECTIVE = REAL(TASKS, LAW, SETTING, VECTOR, TABLE)
+STEP = types.void(ORACLE, STEP_RULE, LAW, MATRIX, REAL, ADDRESS, TABLE, PICKS, TABLE, VECTOR)
+OBJECTIVE = types.void(TASKS, LAW, SETTING, MATRIX, PICKS, TABLE, TABLE, VECTOR)
 
 
 class Plan(NamedTuple):
     """One algorithm on one set of tasks, as the engine sees it.
 
     direction: the sampled update direction, with `setting`; gradient: that of the objective F, by enumeration;
-    objective: F; both with `exact`, whose oracles are exact.
-    slots: blocks of scratch the kernels ask for. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and
-    gradient are one and the same number.
+    objective: F; both with `exact`, whose oracles are exact. Kernels work on a block of rows: a row of the batch for
+    each of several replicates, the lanes, or some rows of one replicate's; they add to what `out` holds.
+    merge: 1 where `direction` leaves out the outer noise and adds the squares of its weights instead.
+    slots: blocks of scratch the kernels ask for. lanes: replicates in a block; tile: rows of a batch in a block, all of
+    them where there are lanes. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and gradient are one
+    and the same number.
     last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
     F and the step are noted.
     """
@@ -399,7 +408,10 @@ class Plan(NamedTuple):
     setting: object
     exact: object
     rule: object
+    merge: int
     slots: int
+    lanes: int
+    tile: int
     B: int
     reuse: int
     last: int
@@ -412,7 +424,7 @@ PLAN = types.NamedTuple(
     [
         *(types.FunctionType(signature) for signature in (DIRECTION, DIRECTION, OBJECTIVE, STEP)),
         *(ORACLE, LAW, SETTING, SETTING, STEP_RULE),
-        *(COUNT,) * 6,
+        *(COUNT,) * 9,
         WORD,
     ],
     Plan,
