@@ -57,8 +57,16 @@ def _(vector):
 @inlined
 def norms(rows, out):
     """out[r] = ||rows[r]||."""
-    for r in range(out.size):
-        out[r] = norm(rows[r])
+    if rows.shape[1] < _NARROW:
+        fill(0.0, out)
+        for j in range(rows.shape[1]):
+            for r in range(out.size):
+                out[r] += rows[r, j] * rows[r, j]
+        for r in range(out.size):
+            out[r] = math.sqrt(out[r])
+    else:
+        for r in range(out.size):
+            out[r] = norm(rows[r])
 
 
 @array_form(norms)
@@ -222,10 +230,15 @@ def _(squares, block, out):
 @inlined
 def shift_rows(start, sign, scales, rows, out):
     """out[r] = start[r] + sign scales[r] rows[r]; out may be start or rows."""
-    for r in range(scales.size):
-        scale = sign * scales[r]
+    if rows.shape[1] < _NARROW:
         for j in range(rows.shape[1]):
-            out[r, j] = start[r, j] + scale * rows[r, j]
+            for r in range(scales.size):
+                out[r, j] = start[r, j] + sign * scales[r] * rows[r, j]
+    else:
+        for r in range(scales.size):
+            scale = sign * scales[r]
+            for j in range(rows.shape[1]):
+                out[r, j] = start[r, j] + scale * rows[r, j]
 
 
 @array_form(shift_rows)

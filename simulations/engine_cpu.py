@@ -18,7 +18,7 @@ from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Pla
 from simulations.noises.gaussian import outer_noise
 from simulations.philox import TASK, draw_tasks
 
-BLOCK, WHOLE = 2048, 32_768
+BLOCK, WHOLE = 4096, 65_536
 """How many numbers a block holds, about: one of sampled rows, and one of all tasks."""
 MOST_LANES = 64
 

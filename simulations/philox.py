@@ -183,11 +183,12 @@ def draw_tasks(law, address, picks):
     """Independent task indices i ~ p: each the first whose running sum of probabilities is above a uniform."""
     size, tasks = np.uint64(picks.size) // address.lanes, law.cumulative.size
     pairs = (size + _1) // _2
-    drawn = np.empty((2, address.lanes * pairs))
-    _uniforms(address, _0, pairs, drawn[0], drawn[1])
+    first, second = np.empty(address.lanes * pairs), np.empty(address.lanes * pairs)
+    _uniforms(address, _0, pairs, first, second)
     for lane in range(address.lanes):
         for place in range(size):
-            u = drawn[place & _1, lane * pairs + place // _2]
+            q = lane * pairs + place // _2
+            u = second[q] if place & _1 else first[q]
             pick = int(u * tasks)
             while pick < tasks - 1 and law.cumulative[pick] <= u:
                 pick += 1

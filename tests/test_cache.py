@@ -14,7 +14,7 @@ import simulations
 import theory
 from simulations import kernels
 
-FIRST_RUN, EACH_FAMILY = 13, 5
+FIRST_RUN, EACH_FAMILY = 20, 5
 """How many kernels a first run may compile, and a run of another family after it: its values, gradients, products and
 what its formulas call. The engine, the method, the step rule and the noise are not compiled again."""
 
