@@ -181,7 +181,7 @@ def test_a_safe_constant_is_held_against_what_was_seen():
 @compiled(types.void(ORACLE, MATRIX, PICKS, TABLE, REAL, WORD, MATRIX, MATRIX))
 def _noisy(oracle, points, picks, parameters, samples, seed, gradients, products):
     zero = np.uint64(0)
-    address = Address(seed, zero, zero, INNER)
+    address = Address(seed, zero, zero, INNER, np.uint64(1), zero)
     oracle.gradients(oracle.tasks, oracle.spread, points, picks, parameters, samples, address, gradients)
     address = at(address, HESSIAN)
     oracle.products(oracle.tasks, oracle.spread, points, points, picks, parameters, samples, address, products)

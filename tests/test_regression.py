@@ -229,7 +229,7 @@ def test_the_gap_is_that_to_the_floor_of_the_loss():
 
 @compiled(types.void(ORACLE, MATRIX, MATRIX, PICKS, TABLE, REAL, WORD, MATRIX, MATRIX))
 def _ask(oracle, points, vectors, picks, parameters, samples, seed, gradients, products):
-    address = Address(seed, np.uint64(2), np.uint64(3), INNER)
+    address = Address(seed, np.uint64(2), np.uint64(3), INNER, np.uint64(1), np.uint64(0))
     oracle.gradients(oracle.tasks, oracle.spread, points, picks, parameters, samples, address, gradients)
     address = at(address, HESSIAN)
     oracle.products(oracle.tasks, oracle.spread, points, vectors, picks, parameters, samples, address, products)
