@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 
 from simulations import Experiment, blocks, engine_array, families, run
-from simulations.fused import Fused, traced
+from simulations.fused import Fused, Untraceable, formula
 from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, inlined, on_arrays
 from simulations.kernels import types as kinds
 from simulations.methods import METHODS
@@ -158,12 +159,55 @@ class _ElementwiseKernel:
         return tuple(found) if len(found) > 1 else found[0]
 
 
+WORDS = MACROS + """
+#define __global__
+#define __device__
+#define __forceinline__ inline
+static struct { unsigned x; } blockIdx, blockDim, threadIdx;
+"""
+LAUNCH = """
+void launch(unsigned grid, unsigned block, {declared}) {{
+    blockDim.x = block;
+    for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++)
+        for (threadIdx.x = 0; threadIdx.x < block; threadIdx.x++) {name}({given});
+}}
+"""
+PASSED = {"double": np.float64, "unsigned long long": np.uint64, "unsigned": np.uint32}
+
+
+class _RawKernel:
+    """CuPy's, by the machine's own C compiler: the threads one after another."""
+
+    def __init__(self, code, name, options=()):
+        assert options == ("--fmad=false",)
+        declared = code[code.index(f"{name}(") + len(name) + 1 : code.index(") {", code.index(f"{name}("))]
+        given = ", ".join(re.findall(r"(\w+)(?:,|$)", declared))
+        self.kinds = [each.rsplit(" ", 1)[0] for each in declared.split(", ")]
+        text = WORDS + code.replace('extern "C"', "") + LAUNCH.format(declared=declared, name=name, given=given)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "f.c").write_text(text)
+            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
+            subprocess.run(command, cwd=folder, check=True)
+            self.function = ctypes.CDLL(f"{folder}/f.so").launch
+
+    def __call__(self, grid, block, arguments):
+        passed = [ctypes.c_uint(grid[0]), ctypes.c_uint(block[0])]
+        for kind, each in zip(self.kinds, arguments, strict=True):
+            if "*" in kind:
+                assert isinstance(each, np.ndarray) and each.flags["C_CONTIGUOUS"] and each.dtype.itemsize == 8
+                passed.append(ctypes.c_void_p(each.ctypes.data))
+            else:
+                assert type(each) is PASSED[kind]
+                passed.append({"d": ctypes.c_double, "L": ctypes.c_ulonglong, "I": ctypes.c_uint}[each.dtype.char](each))
+        self.function(*passed)
+
+
 @pytest.fixture
 def stand_in(monkeypatch):
     """NumPy in the place of CuPy, but for the kernels, which are compiled from the same lines."""
     cupy = types.ModuleType("cupy")
     vars(cupy).update({**vars(np), "__name__": "cupy", "__spec__": None})
-    cupy.ElementwiseKernel, cupy.asnumpy = _ElementwiseKernel, np.asarray
+    cupy.ElementwiseKernel, cupy.RawKernel, cupy.asnumpy = _ElementwiseKernel, _RawKernel, np.asarray
     cupy.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     return cupy
@@ -210,11 +254,11 @@ def test_choices_by_arithmetic_are_the_same(stand_in):
 
 def test_what_cannot_be_fused_is_refused():
     """A whole number added to a float would round differently on the GPU; a choice would be made once for all."""
-    with pytest.raises(TypeError, match="a choice that depends on a traced number cannot be fused"):
-        traced(inlined(lambda x: x if x > 0.0 else -x), ("d",))
+    with pytest.raises(Untraceable, match="a choice that depends on a traced number cannot be fused"):
+        formula(inlined(lambda x: x if x > 0.0 else -x), ("d",))
     mixed = inlined(lambda word, x: word + x)
-    with pytest.raises(TypeError, match="of uint64 and float64 cannot be fused"):
-        traced(mixed, ("Q", "d"))
+    with pytest.raises(Untraceable, match="of uint64 and float64 cannot be fused"):
+        formula(mixed, ("Q", "d"))
 
 
 def _random(*shape):

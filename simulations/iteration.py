@@ -1,0 +1,105 @@
+"""One iteration of a plan on arrays, all replicates one axis in front: run by NumPy or CuPy, or traced once."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from simulations.blocks import gather, norm
+from simulations.kernels import Address, Plan, on_arrays
+from simulations.philox import TASK, draw_tasks
+
+
+class Ask(NamedTuple):
+    """What an iteration is to find: ||grad F||, F, and the next point."""
+
+    norm: bool
+    objective: bool
+    move: bool
+
+
+def asked(plan: Plan, k: int) -> Ask:
+    """Of iteration k."""
+    noted = k % plan.record_every == 0
+    return Ask(bool(plan.reuse or noted or k % plan.norm_every == 0), noted, k != plan.last)
+
+
+class Lengths(NamedTuple):
+    """Of the axes: replicates, tasks in a batch, tasks, tasks in a step rule's batch, coordinates."""
+
+    replicates: int
+    B: int
+    tasks: int
+    B_step: int
+    d: int
+
+
+class Time(NamedTuple):
+    """An iteration: its number for random numbers, and as it is noted; the step planned for it."""
+
+    address: object
+    noted: object
+    planned: object
+
+
+class Iteration:
+    """A plan with its kernels for arrays, and scratch for so many replicates.
+
+    Args:
+        xp: numpy, cupy, or what stands for it under trace.
+        plan: kernels rebuilt for `xp`, arrays its own.
+        lengths: of the axes.
+        replicates: their numbers, (replicates, 1).
+    """
+
+    def __init__(self, xp: object, plan: Plan, lengths: Lengths, replicates: object) -> None:
+        self.xp, self.plan, self.replicates = xp, plan, replicates
+        self.norm, self.draw, self.gather = (on_arrays(each, xp) for each in (norm, draw_tasks, gather))
+        R, B, tasks, B_step, d = lengths
+        self.shape, parameters = (R, d), len(plan.oracle.tasks.table)
+        self.work, self.exact_work = (xp.empty((plan.slots, R, n, d)) for n in (B if plan.B else tasks, tasks))
+        self.step_work = xp.empty((2, R, B_step if plan.rule.B_step else tasks, d))
+        self.picks, self.step_picks = (xp.empty((R, n), dtype="int64") for n in (B, B_step))
+        self.picked, self.step_picked = (xp.empty((parameters, R, n, d)) for n in (B, B_step))
+        self.shares = xp.full(plan.B, 1.0 / max(plan.B, 1))
+
+    def __call__(self, ask: Ask, w: object, lost: object, time: Time) -> dict[str, object]:
+        """From points (replicates, d) and the iterations at which replicates were lost, negative where they are not.
+
+        Returns:
+            "point" and "lost" after the iteration, and of "norms", "objectives" and "steps" what is found, each
+            (replicates,). A lost replicate stands still.
+        """
+        xp, plan, found = self.xp, self.plan, {}
+        address = Address(plan.seed, self.replicates, time.address, TASK)
+        everyone = plan.law.everyone, plan.oracle.tasks.table, plan.law.probabilities
+        gradient = xp.empty(self.shape)
+        if ask.norm:
+            plan.gradient(plan.oracle, plan.exact, w, *everyone, address, self.exact_work, gradient)
+            found["norms"] = self.norm(gradient)
+            lost = self._lost(lost, found["norms"], time.noted)
+        if ask.objective:
+            found["objectives"] = plan.objective(plan.oracle.tasks, plan.law, plan.exact, w, self.exact_work)
+        if not ask.move:
+            return found | {"point": w, "lost": lost}
+        update = gradient if plan.reuse else self._update(w, address, everyone)
+        rule = self.step_work, self.step_picks, self.step_picked
+        step = plan.step(plan.oracle, plan.rule, plan.law, w, time.planned, address, *rule)
+        gone = lost >= 0
+        found["steps"] = xp.where(gone, math.nan, step)
+        found["point"] = xp.where(gone[:, None], w, w - found["steps"][:, None] * update)
+        return found | {"lost": self._lost(lost, self.norm(found["point"]), time.noted + 1)}
+
+    def _lost(self, lost, length, when):
+        xp = self.xp
+        return xp.where(lost >= 0, lost, xp.where(xp.isfinite(length), lost, when))
+
+    def _update(self, w, address: Address, everyone: tuple):
+        plan, update = self.plan, self.xp.empty(self.shape)
+        picks, table, weights = everyone
+        if plan.B:
+            self.draw(plan.law, address, self.picks)
+            self.gather(plan.oracle.tasks.table, self.picks, self.picked)
+            picks, table, weights = self.picks, self.picked, self.shares
+        plan.direction(plan.oracle, plan.setting, w, picks, table, weights, address, self.work, update)
+        return update
