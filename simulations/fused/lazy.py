@@ -196,7 +196,8 @@ def _operator(sign: str, flipped: bool) -> Callable:
             raise Untraceable(f"{sign} of {NAMES[self.kind]} and {NAMES[lazy(other).kind]} cannot be fused")
         if self.kind == "d" and sign in ("&", "|", "^", ">>", "<<"):
             raise Untraceable(f"{sign} of float64 cannot be fused")
-        return _folded(sign, one, other) or call(f"{{0}} {sign} {{1}}", self.kind, one, other)
+        folded = _folded(sign, one, other)
+        return call(f"{{0}} {sign} {{1}}", self.kind, one, other) if folded is None else folded
 
     return apply
 

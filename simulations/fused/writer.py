@@ -90,9 +90,9 @@ class Writer:
             self._same(v, literal(v.data))
         elif v.op in ("number", "scalar"):
             self._same(v, self._argument(v.op, v.data, TYPES[v.kind]))
-        elif v.op == "call":
+        elif v.op == "call" and v not in self.kernel.loads:
             self._call(v)
-        elif v.op == "half":
+        elif v.op == "half" and v not in self.kernel.loads:
             self._half(v)
         else:
             self._note(v, [self._text(v, lane) for lane in self.lanes_of(v)])
