@@ -4,8 +4,8 @@ Methods, noises and step rules are the functions the Numba engine compiles, rebu
 become array forms, their formulas run as they stand. Numbers are drawn at the same addresses, so the engines agree to
 rounding; only sums over coordinates and tasks may be taken in another order.
 
-On a GPU an iteration is traced once and becomes a few CUDA kernels (`simulations.fused`) where `Fusible` says so; where
-it does not, and on NumPy, every block is one pass over memory.
+On a GPU an iteration is traced once and becomes a few CUDA kernels (`simulations.fused`); where it cannot be
+traced, and on NumPy, every block is one pass over memory.
 
 What a file must keep to, to run here: reach rows through `simulations.blocks`, random numbers through
 `philox.add_normals`, `draw_tasks` and the helpers below them, take sizes from shapes (`out.shape[:-1]`, `shape[-1]`),
@@ -15,7 +15,6 @@ choose by arithmetic or `np.where` and never by an `if` on a drawn number. What 
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -23,12 +22,14 @@ from types import ModuleType
 import numpy as np
 
 from simulations.family import Family, Formula
-from simulations.fused import NAMESPACE, Untraceable, elementwise, trace
-from simulations.iteration import Iteration, Lengths, Time, asked
+from simulations.fused import NAMESPACE, Untraceable, elementwise
+from simulations.fused.replay import Programs
+from simulations.iteration import Iteration, Lengths, Time, asked, in_blocks
 from simulations.kernels import Law, Plan, Tasks, has_array_form, on_arrays
 
 _MEMORY = {"numpy": 2**24, "cupy": 2**31}
-_FUSED_MEMORY = 2**33
+
+
 def module(name: str) -> ModuleType:
     """numpy or cupy.
 
@@ -61,7 +62,7 @@ def engine(name: str, family: Family, plan: Plan) -> Callable:
     if xp is np or not fusible(family):
         return unfused
     try:
-        return Fused(xp, plan, _kernels(plan, family, NAMESPACE))
+        return Programs(xp, plan, _kernels(plan, family, NAMESPACE))
     except Untraceable:
         return unfused
 
@@ -150,98 +151,13 @@ def advance(
         replicates = xp.arange(first, first + count, dtype=np.uint64)[:, None]
         made = Iteration(xp, plan, Lengths(count, plan.B, tasks, plan.rule.B_step, d), replicates)
 
-        def iterate(k: int, planned: float, w, lost, rows: list) -> tuple:
+        def iterate(k: int, planned: float, w, lost, rows: dict) -> tuple:
             found = made(asked(plan, k), w, lost, Time(np.uint64(k), k, planned))
-            for name, row in zip(_FOUND, rows, strict=True):
-                if name in found:
-                    row[...] = found[name]
+            for name, row in rows.items():
+                row[...] = found[name]
             return found["point"], found["lost"]
 
         return iterate
 
     with np.errstate(all="ignore"):
-        return _in_blocks(xp, block, iterations, w, scheduled, start, diverged)
-
-
-_FOUND = ("norms", "objectives", "steps")
-
-
-def _in_blocks(
-    xp: ModuleType,
-    block: int,
-    iterations: Callable,
-    w: np.ndarray,
-    scheduled: np.ndarray,
-    start: int,
-    diverged: np.ndarray,
-) -> tuple[np.ndarray, ...]:
-    """All scheduled iterations of block after block; results go home once for each, at its end.
-
-    iterations: (first replicate, how many) -> a function of (k, planned step, points, lost, rows of norms, objectives
-        and steps to fill) that returns points and lost after iteration k.
-    """
-    found = [np.full((scheduled.size, len(w)), math.nan) for _ in _FOUND]
-    for first in range(0, len(w), block):
-        part = slice(first, first + block)
-        point, lost = xp.asarray(w[part]).copy(), xp.asarray(diverged[part]).copy()
-        iterate, here = iterations(first, len(point)), [xp.full(each[:, part].shape, math.nan) for each in found]
-        for offset, planned in enumerate(scheduled):
-            point, lost = iterate(start + offset, float(planned), point, lost, [each[offset] for each in here])
-        home = (w[part], diverged[part], *(each[:, part] for each in found))
-        for target, source in zip(home, (point, lost, *here), strict=True):
-            target[...] = source if xp is np else xp.asnumpy(source)
-    return tuple(found)
-
-
-class Fused:
-    """`advance` by programs of the GPU, one for each thing that iterations may ask for.
-
-    Raises:
-        Untraceable: the plan cannot be traced.
-    """
-
-    def __init__(self, xp: ModuleType, plan: Plan, kernels: Plan) -> None:
-        self.xp, self.plan, self.kernels, self.programs = xp, plan, kernels, {}
-        self.arrays = {name: xp.asarray(each) for name, each in trace.arrays(plan).items()}
-        for k in (0, 1):
-            self.program(k)
-
-    def program(self, k: int):
-        """That of iteration k."""
-        ask = asked(self.plan, k)
-        if ask not in self.programs:
-            self.programs[ask] = trace.traced(self.plan, self.kernels, ask)
-        return self.programs[ask]
-
-    def __call__(
-        self, w: np.ndarray, scheduled: np.ndarray, start: int, threads: int, diverged: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        """As `engine_cpu.advance`; blocks of replicates are as many as some memory holds."""
-        used = {asked(self.plan, start + offset): self.program(start + offset) for offset in range(scheduled.size)}
-        state = 8 * (2 * w.shape[1] + 2 + 3 * scheduled.size)
-        block = _FUSED_MEMORY // (state + sum(program.bytes for program in used.values()))
-        most = min((program.most for program in used.values()), default=len(w))
-        return _in_blocks(self.xp, max(1, min(most, block)), partial(_Replay, self), w, scheduled, start, diverged)
-
-
-class _Replay:
-    """Iterations of some replicates: programs bound to arrays, of which points and lost alternate between two."""
-
-    def __init__(self, fused: Fused, first: int, count: int) -> None:
-        self.fused, self.count, self.bound, self.spare = fused, count, {}, {}
-        self.scalars = {trace.SEED: np.uint64(fused.plan.seed), trace.FIRST: np.uint64(first)}
-
-    def __call__(self, k: int, planned: float, point, lost, rows: list) -> tuple:
-        ask, xp = asked(self.fused.plan, k), self.fused.xp
-        program = self.fused.program(k)
-        if ask not in self.bound:
-            self.bound[ask] = program.bound(xp, self.fused.arrays, self.scalars, self.count)
-        if not self.spare:
-            self.spare, lost = {"point": xp.empty_like(point), "lost": xp.empty(self.count)}, lost.astype(np.float64)
-        time = {trace.ADDRESS: np.uint64(k), trace.NOTED: np.float64(k), trace.PLANNED: np.float64(planned)}
-        before = {"point": point, "lost": lost}
-        named = {trace.POINT: point, trace.LOST: lost, **self.spare, **dict(zip(_FOUND, rows, strict=True))}
-        self.bound[ask](named | time)
-        for name in before.keys() & program.outputs:
-            before[name], self.spare[name] = self.spare[name], before[name]
-        return before["point"], before["lost"]
+        return in_blocks(xp, plan, block, iterations, w, scheduled, start, diverged)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
+
+import numpy as np
 
 from simulations.blocks import gather, norm
 from simulations.kernels import Address, Plan, on_arrays
@@ -103,3 +107,50 @@ class Iteration:
             picks, table, weights = self.picks, self.picked, self.shares
         plan.direction(plan.oracle, plan.setting, w, picks, table, weights, address, self.work, update)
         return update
+
+
+def noted(plan: Plan, start: int, count: int) -> dict[str, list[int]]:
+    """Which of the iterations start, start + 1, ... note their norms, objectives and steps."""
+    asks = [asked(plan, start + offset) for offset in range(count)]
+    return {
+        "norms": [n for n, ask in enumerate(asks) if ask.norm],
+        "objectives": [n for n, ask in enumerate(asks) if ask.objective],
+        "steps": [n for n, ask in enumerate(asks) if ask.objective and ask.move],
+    }
+
+
+def in_blocks(
+    xp: ModuleType,
+    plan: Plan,
+    block: int,
+    iterations: Callable,
+    w: np.ndarray,
+    scheduled: np.ndarray,
+    start: int,
+    diverged: np.ndarray,
+) -> tuple[np.ndarray, ...]:
+    """All scheduled iterations of block after block; what they note goes home once for each, at its end.
+
+    iterations: (first replicate, how many) -> a function of (k, planned step, points, lost, rows to fill by name) that
+        returns points and lost after iteration k.
+    """
+    rows = noted(plan, start, scheduled.size)
+    found = {name: np.full((scheduled.size, len(w)), math.nan) for name in rows}
+    for first in range(0, len(w), block):
+        part = slice(first, first + block)
+        point, lost = xp.asarray(w[part]).copy(), xp.asarray(diverged[part]).copy()
+        iterate = iterations(first, len(point))
+        here = {name: xp.empty((len(n), len(point))) for name, n in rows.items()}
+        left = {name: dict(zip(n, here[name], strict=True)) for name, n in rows.items()}
+        for offset, planned in enumerate(scheduled):
+            fill = {name: each[offset] for name, each in left.items() if offset in each}
+            point, lost = iterate(start + offset, float(planned), point, lost, fill)
+        w[part], diverged[part] = _home(xp, point), _home(xp, lost)
+        for name, n in rows.items():
+            if n:
+                found[name][n, part] = _home(xp, here[name])
+    return tuple(found.values())
+
+
+def _home(xp: ModuleType, array) -> np.ndarray:
+    return array if xp is np else xp.asnumpy(array)

@@ -1,13 +1,7 @@
 """The array engine is the Numba engine to rounding, on the same addresses, for every method, family, noise and step."""
 
-import ctypes
 import dataclasses
-import re
-import subprocess
 import sys
-import tempfile
-import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +14,7 @@ from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, co
 from simulations.kernels import types as kinds
 from simulations.methods import METHODS
 from simulations.philox import INNER, add_normals, draw_tasks, normal_pair
+from tests import card
 
 NOISE = {"L": 1.5, "rho": 0.8, "sigma": 0.5, "sigma_tilde": 0.4, "sigma_H": 0.7}
 FAMILIES = {
@@ -122,95 +117,10 @@ def test_random_numbers_are_the_same(shape):
         assert_array_equal(picked[r], picks)
 
 
-MACROS = """
-#include <math.h>
-#include <string.h>
-typedef unsigned long long word;
-static word __double_as_longlong(double x) { word y; memcpy(&y, &x, 8); return y; }
-static double __longlong_as_double(word x) { double y; memcpy(&y, &x, 8); return y; }
-"""
-
-
-class _ElementwiseKernel:
-    """CuPy's, by the machine's own C compiler: one pass over broadcast arrays."""
-
-    def __init__(self, inputs, outputs, operation, name, options=()):
-        assert options == ("--fmad=false",)
-        kinds = {"float64": "double", "uint64": "word"}
-        self.types = [np.dtype(each.split()[0]) for each in inputs.split(", ")]
-        self.found = [np.dtype(each.split()[0]) for each in outputs.split(", ")]
-        named = [each.split() for each in f"{inputs}, {outputs}".split(", ")]
-        places = ", ".join(f"{kinds[kind]} *p_{each}" for kind, each in named)
-        reads = " ".join(f"{kinds[kind]} {each} = p_{each}[k];" for kind, each in named)
-        writes = " ".join(f"p_{each}[k] = {each};" for _, each in named[len(self.types) :])
-        body = f"void f(word size, {places}) {{ for (word k = 0; k < size; k++) {{ {reads} {operation} {writes} }} }}"
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "f.c").write_text(MACROS + body)
-            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
-            subprocess.run(command, cwd=folder, check=True)
-            self.function = ctypes.CDLL(f"{folder}/f.so").f
-
-    def __call__(self, *arguments):
-        given = [np.ascontiguousarray(each) for each in np.broadcast_arrays(*arguments)]
-        assert [each.dtype for each in given] == self.types
-        found = [np.zeros(given[0].shape, kind) for kind in self.found]
-        pointers = [ctypes.c_void_p(each.ctypes.data) for each in (*given, *found)]
-        self.function(ctypes.c_ulonglong(given[0].size), *pointers)
-        return tuple(found) if len(found) > 1 else found[0]
-
-
-WORDS = MACROS + """
-#define __global__
-#define __device__
-#define __forceinline__ inline
-static struct { unsigned x; } blockIdx, blockDim, threadIdx;
-"""
-LAUNCH = """
-void launch(unsigned grid, unsigned block, {declared}) {{
-    blockDim.x = block;
-    for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++)
-        for (threadIdx.x = 0; threadIdx.x < block; threadIdx.x++) {name}({given});
-}}
-"""
-PASSED = {"double": np.float64, "unsigned long long": np.uint64, "unsigned": np.uint32}
-
-
-class _RawKernel:
-    """CuPy's, by the machine's own C compiler: the threads one after another."""
-
-    def __init__(self, code, name, options=()):
-        assert options == ("--fmad=false",)
-        declared = code[code.index(f"{name}(") + len(name) + 1 : code.index(") {", code.index(f"{name}("))]
-        given = ", ".join(re.findall(r"(\w+)(?:,|$)", declared))
-        self.kinds = [each.rsplit(" ", 1)[0] for each in declared.split(", ")]
-        text = WORDS + code.replace('extern "C"', "") + LAUNCH.format(declared=declared, name=name, given=given)
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "f.c").write_text(text)
-            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
-            subprocess.run(command, cwd=folder, check=True)
-            self.function = ctypes.CDLL(f"{folder}/f.so").launch
-
-    def __call__(self, grid, block, arguments):
-        passed = [ctypes.c_uint(grid[0]), ctypes.c_uint(block[0])]
-        for kind, each in zip(self.kinds, arguments, strict=True):
-            if "*" in kind:
-                assert isinstance(each, np.ndarray) and each.flags["C_CONTIGUOUS"] and each.dtype.itemsize == 8
-                passed.append(ctypes.c_void_p(each.ctypes.data))
-            else:
-                assert type(each) is PASSED[kind]
-                passed.append({"d": ctypes.c_double, "L": ctypes.c_ulonglong, "I": ctypes.c_uint}[each.dtype.char](each))
-        self.function(*passed)
-
-
 @pytest.fixture
 def stand_in(monkeypatch):
     """NumPy in the place of CuPy, but for the kernels, which are compiled from the same lines."""
-    cupy = types.ModuleType("cupy")
-    vars(cupy).update({**vars(np), "__name__": "cupy", "__spec__": None})
-    cupy.ElementwiseKernel, cupy.RawKernel, cupy.asnumpy = _ElementwiseKernel, _RawKernel, np.asarray
-    cupy.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    return cupy
+    return card.installed(monkeypatch)
 
 
 @pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)

@@ -83,8 +83,9 @@ class Lazy:
     def __abs__(self):
         return call("fabs({0})", "d", self)
 
-    def __pow__(self, power: float):
-        return self * self if power == 2 else call("pow({0}, {1})", "d", self, float(power))
+    def __pow__(self, power: object):
+        square = not isinstance(power, Lazy) and power == 2
+        return self * self if square else call("pow({0}, {1})", "d", self, power)
 
 
 class Block(Lazy):

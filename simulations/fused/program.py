@@ -1,4 +1,4 @@
-"""Traced outputs as kernels that can be run again and again: built once, bound to the arrays of a block of replicates."""
+"""Traced outputs as kernels: built once, bound to the arrays of a block of replicates, run again and again."""
 
 from __future__ import annotations
 

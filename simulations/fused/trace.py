@@ -35,8 +35,8 @@ def traced(plan: Plan, kernels: Plan, ask: Ask) -> Program:
     _, tasks, d = plan.oracle.tasks.table.shape
     lengths = dict(zip(AXES, (1, plan.B, tasks, plan.rule.B_step, d), strict=True))
     axes = Lengths(*(Axis(lengths[name], name) for name in AXES))
-    law = Law(*(_array(name, kind, axes.tasks) for name, kind in (("probabilities", "d"), ("cumulative", "d"),
-                                                                 ("everyone", "Q"))))
+    kinds = {"probabilities": "d", "cumulative": "d", "everyone": "Q"}
+    law = Law(*(_array(name, kind, axes.tasks) for name, kind in kinds.items()))
     table = [_array(f"table {n}", "d", axes.tasks, axes.d) for n in range(len(plan.oracle.tasks.table))]
     oracle = kernels.oracle._replace(tasks=kernels.oracle.tasks._replace(table=table))
     own = kernels._replace(oracle=oracle, law=law, seed=_scalar(SEED, "Q"))
@@ -61,5 +61,3 @@ def _array(name: str, kind: str, *axes: Axis) -> Lazy:
 
 def _scalar(name: str, kind: str) -> Lazy:
     return Lazy(value("scalar", (), name, kind))
-
-

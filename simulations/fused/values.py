@@ -11,7 +11,7 @@ REPLICATES, COORDINATES = "r", "j"
 TYPES = {"d": "double", "Q": "unsigned long long"}
 NAMES = {"d": "float64", "Q": "uint64"}
 _COSTS = {"number": 0, "scalar": 0, "argument": 0, "place": 0, "take": 4, "search": 20, "sum": 1}
-_TEMPLATES = (("pow(", 60), ("exp", 25), ("log", 25), ("sin(", 25), ("cos(", 25), ("tanh(", 30), ("sqrt(", 12), (" / ", 10))
+_TEMPLATES = {"pow(": 60, "exp": 25, "log": 25, "sin(": 25, "cos(": 25, "tanh(": 30, "sqrt(": 12, " / ": 10}
 
 
 class Untraceable(TypeError):
@@ -72,7 +72,7 @@ def own_cost(v: Value) -> float:
         return 2.0 * v.data
     if v.op in _COSTS:
         return _COSTS[v.op]
-    return next((cost for sign, cost in _TEMPLATES if sign in v.op), 1.0)
+    return next((cost for sign, cost in _TEMPLATES.items() if sign in v.op), 1.0)
 
 
 def in_order(axes: frozenset[str]) -> tuple[str, ...]:
