@@ -12,7 +12,7 @@ from simulations.fused.program import Program
 from simulations.iteration import asked, in_blocks, noted
 from simulations.kernels import Plan
 
-_MEMORY, _WORK, _NOTES = 2**33, 2**35, 2**25
+_MEMORY, _WORK, _NOTES = 2**33, 2**35, 2**26
 
 
 class Programs:
@@ -38,7 +38,7 @@ class Programs:
     def __call__(
         self, w: np.ndarray, scheduled: np.ndarray, start: int, threads: int, diverged: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        """As `engine_cpu.advance`, steps noted with F alone; blocks of replicates are as many as some memory holds."""
+        """As `engine_array.advance`; blocks of replicates are as many as some memory holds."""
         used = {asked(self.plan, start + offset): self.program(start + offset) for offset in range(scheduled.size)}
         state = 8 * (2 * w.shape[1] + 3 + sum(map(len, noted(self.plan, start, scheduled.size).values())))
         block = _MEMORY // (state + sum(program.bytes for program in used.values()))
