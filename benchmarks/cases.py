@@ -34,12 +34,12 @@ class Case:
         """Task-coordinates of a run: R T B d of them."""
         return self.replicates * self.iterations * (self.B if self.noisy else self.tasks) * self.d
 
-    def experiment(self) -> Experiment:
+    def experiment(self, draws: str = "all") -> Experiment:
         noise = {"sigma_tilde": self.sigma_tilde, "sigma_H": self.sigma_H}
         family = families.cosine(self.d, self.tasks, sigma=0.1, **noise, seed=1)
         batches = {"B": self.B, "D_in": 10, "D_o": 10, "D_h": 10, "B_step": 1, "D_step": 1} if self.noisy else {}
         lengths = {"iterations": self.iterations, "replicates": self.replicates, "record_every": self.record_every}
-        return Experiment(family, "1/6", **batches, **lengths, seed=self.seed)
+        return Experiment(family, "1/6", **batches, **lengths, seed=self.seed, draws=draws)
 
     def problem(self) -> Problem:
         return Problem.of(self.experiment())

@@ -62,29 +62,31 @@ def costs(samples: dict[tuple[Case, str, str], list[tuple[float, float]]], draws
 
 
 def ratios(table: pd.DataFrame, primitives: dict[str, float], cores: int) -> pd.DataFrame:
-    """The figures of MUST, one row a figure and d; wall times, minima; the floor is spread over all cores."""
+    """The figures of MUST, one row a figure and d, from the fastest runs; the floor is spread over all cores."""
     rows = []
     for d, here in table.groupby("d"):
-        ours = here[here["peer"].str.startswith(ENGINE)].set_index("draws")["wall_min"]
+        ours = here[here["peer"].str.startswith(ENGINE)].set_index("draws")
         jax = here[here["peer"].str.startswith("jax")].set_index("variant")
         found = {}
-        if "merged" in ours:
-            least = floor.bound(primitives, "merged") / cores
-            found["merged, time over the measured floor"] = ours["merged"] / least, "floor"
+        if "merged" in ours.index:
+            least = floor.bound(primitives, "merged")
+            times = (ours.loc["merged", "wall_min"] * cores / least, ours.loc["merged", "cpu_min"] / least)
+            found["merged, time over the measured floor"] = *times, "floor"
         for figure, draws, wanted in (
-            ("merged, against the strongest JAX", "merged", None),
+            ("merged, against the strongest JAX", "merged", "all"),
             ("merged, against the strongest JAX that merges too", "merged", "merged"),
             ("every sample drawn, against JAX with the same draws", "all", "all"),
         ):
-            rivals = jax if wanted is None else jax[jax["draws"] == wanted]
+            rivals = jax[jax["draws"] == wanted]
             for own, group in rivals.groupby(rivals.index.str.contains("engine's formulas")):
-                best = group["wall_min"].idxmin()
-                if draws in ours:
+                best = group.loc[group["wall_min"].idxmin()]
+                if draws in ours.index:
                     name = figure + (", with the engine's formulas" if own else "")
-                    found[name] = group["wall_min"][best] / ours[draws], best
-        for figure, (ratio, against) in found.items():
+                    times = (best[kind] / ours.loc[draws, kind] for kind in ("wall_min", "cpu_min"))
+                    found[name] = *times, best.name
+        for figure, (wall, cpu, against) in found.items():
             must, *want = MUST.get(figure, {}).get(d, (np.nan,))
-            row = {"figure": figure, "d": d, "ratio": ratio, "against": against, "must": must}
+            row = {"figure": figure, "d": d, "wall ratio": wall, "CPU ratio": cpu, "against": against, "must": must}
             rows.append(row | {"want": want[0] if want else np.nan})
     return pd.DataFrame(rows)
 

@@ -55,7 +55,7 @@ def engine(name: str, family: Family, plan: Plan) -> Callable:
         ValueError: the module cannot be used here, or the family or its noise does not run on arrays.
     """
     for kind in (family.noise.gradient, family.noise.hessian):
-        if not kind.on_arrays:
+        if not kind.in_blocks:
             raise ValueError(f"{kind.name} noise runs on engine 'cpu' alone: its kernel is not written in blocks")
     xp = module(name)
     unfused = partial(advance, xp, _MEMORY[name], _on_arrays(plan, family, xp))

@@ -1,7 +1,9 @@
 """The Numba engine: one algorithm over many replicates, each a function of its noise addresses alone.
 
-Replicates are split over a thread pool and nothing is summed across them here, so results are the same bits for any
-number of threads and any chunking of the iterations.
+Replicates go through the kernels in blocks: several at once where d is small, a few rows of a batch at a time where it
+is large, so that a block fills vector registers and stays in the nearest caches. They are split over a thread pool and
+nothing is summed across them here, so results are the same bits for any number of threads, any blocks and any chunking
+of the iterations.
 """
 
 from __future__ import annotations
@@ -11,59 +13,132 @@ from itertools import pairwise
 
 import numpy as np
 
-from simulations.blocks import copy, gather, norm
-from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, types
+from simulations.blocks import fill, gather, norm
+from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, linked, types
+from simulations.noises.gaussian import outer_noise
 from simulations.philox import TASK, draw_tasks
+
+BLOCK, WHOLE = 4096, 65_536
+"""How many numbers a block holds, about: one of sampled rows, and one of all tasks."""
+MOST_LANES = 64
+
+
+def block_shape(B: int, tasks: int, d: int) -> tuple[int, int]:
+    """Replicates in a block (lanes), and rows of one batch in a block (tile), which are all where there are lanes."""
+    lanes = max(min(BLOCK // (B * d), WHOLE // (tasks * d), MOST_LANES), 1)
+    return lanes, max(B, tasks) if lanes > 1 else max(BLOCK // d, 1)
+
+
+@linked
+def _everyone(lanes, tasks):
+    """The tasks in order, once for each lane."""
+    picks = np.empty(lanes * tasks, np.int64)
+    for e in range(picks.size):
+        picks[e] = e % tasks
+    return picks
+
+
+@linked
+def _scratch(room, blocks, rows, d):
+    """So many blocks of scratch from the beginning of `room`."""
+    return room[: blocks * rows * d].reshape((blocks, rows, d))
+
+
+@linked
+def _parameters(table, picks, in_order, room):
+    """The table's columns of these picks, in scratch; the table itself where they are all of its columns in order."""
+    if in_order and picks.size == table.shape[1]:
+        return table
+    found = _scratch(room, table.shape[0], picks.size, table.shape[2])
+    gather(table, picks, found)
+    return found
+
+
+@linked
+def _direction(
+    kernel, oracle, setting, w, picks, in_order, weights, tile, slots, address, room, work, out, squares
+):
+    """The update direction of every lane, a tile of the batch's rows at a time."""
+    lanes, rows = w.shape[0], weights.size
+    fill(0.0, out)
+    fill(0.0, squares)
+    for first in range(0, rows, tile):
+        stop = min(first + tile, rows)
+        picked = picks[lanes * first : lanes * stop]
+        parameters = _parameters(oracle.tasks.table, picked, in_order, room)
+        here = _scratch(work, slots, picked.size, w.shape[1])
+        place = Address(address.seed, address.replicate, address.iteration, TASK, address.lanes, np.uint64(first))
+        kernel(oracle, setting, w, picked, parameters, weights[first:stop], place, here, out, squares)
 
 
 @compiled(types.void(PLAN, VECTOR, COUNT, COUNT, COUNT, MATRIX, PICKS, MATRIX, MATRIX, MATRIX))
 def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives, steps):
     """Iterations start, start + 1, ... (one for each scheduled step) of replicates first, ..., stop - 1, in place."""
-    (parameters, tasks, d), B_step = plan.oracle.tasks.table.shape, plan.rule.B_step
-    everyone, probabilities, table = plan.law.everyone, plan.law.probabilities, plan.oracle.tasks.table
-    picks, step_picks = np.empty(plan.B, np.int64), np.empty(B_step, np.int64)
-    picked, step_picked = np.empty((parameters, plan.B, d)), np.empty((parameters, B_step, d))
-    shares = np.full(plan.B, 1.0 / max(plan.B, 1))
-    work = np.empty((plan.slots, plan.B if plan.B > 0 else tasks, d))
-    exact_work = np.empty((plan.slots, tasks, d))
-    step_work = np.empty((2, B_step if B_step > 0 else tasks, d))
-    gradient, update = np.empty(d), np.empty(d)
-    for r in range(first, stop):
-        point = w[r]
+    oracle, law, rule, B, B_step = plan.oracle, plan.law, plan.rule, plan.B, plan.rule.B_step
+    table, slots, tile = oracle.tasks.table, plan.slots, plan.tile
+    parameters, tasks, d = table.shape
+    weights = np.full(B, 1.0 / B) if B > 0 else law.probabilities
+    lanes, most = 0, min(plan.lanes, stop - first) * max(tasks, B, B_step) * d
+    room, work = np.empty(parameters * most), np.empty(max(slots, 2) * most)
+    for r in range(first, stop, plan.lanes):
+        if lanes != min(plan.lanes, stop - r):
+            lanes = min(plan.lanes, stop - r)
+            everyone = _everyone(lanes, tasks)
+            picks = np.empty(lanes * B, np.int64) if B > 0 else everyone
+            step_picks = np.empty(lanes * B_step, np.int64) if B_step > 0 else everyone
+            gradient, squares = np.empty((lanes, d)), np.empty((lanes, d))
+            update = gradient if plan.reuse else np.empty((lanes, d))
+            objective, step = np.empty(lanes), np.empty(lanes)
+        points, lost, alone = w[r : r + lanes], diverged[r : r + lanes], lanes == 1
         for offset in range(scheduled.size):
-            if diverged[r] >= 0:
-                break
             k = start + offset
-            address = Address(plan.seed, np.uint64(r), np.uint64(k), TASK)
+            address = Address(plan.seed, np.uint64(r), np.uint64(k), TASK, np.uint64(lanes), np.uint64(0))
             noted = k % plan.record_every == 0
             if plan.reuse or noted or k % plan.norm_every == 0:
-                plan.gradient(
-                    plan.oracle, plan.exact, point, everyone, table, probabilities, address, exact_work, gradient
-                )
-                norms[offset, r] = norm(gradient)
-                if not np.isfinite(norms[offset, r]):
-                    diverged[r] = k
-                    break
+                _direction(
+                    plan.gradient, oracle, plan.exact, points, everyone, alone, law.probabilities, tile, slots, address,
+                    room, work, gradient, squares,
+                )  # fmt: skip
+                for lane in range(lanes):
+                    if lost[lane] < 0:
+                        norms[offset, r + lane] = norm(gradient[lane])
+                        if not np.isfinite(norms[offset, r + lane]):
+                            lost[lane] = k
             if noted:
-                objectives[offset, r] = plan.objective(plan.oracle.tasks, plan.law, plan.exact, point, exact_work)
+                whole = _parameters(table, everyone, alone, room)
+                here = _scratch(work, slots, everyone.size, d)
+                plan.objective(oracle.tasks, law, plan.exact, points, everyone, whole, here, objective)
+                for lane in range(lanes):
+                    if lost[lane] < 0:
+                        objectives[offset, r + lane] = objective[lane]
             if k == plan.last:
                 continue
-            if plan.reuse:
-                copy(gradient, update)
-            elif plan.B == 0:
-                plan.direction(plan.oracle, plan.setting, point, everyone, table, probabilities, address, work, update)
+            if not plan.reuse:
+                if B > 0:
+                    draw_tasks(law, address, picks)
+                _direction(
+                    plan.direction, oracle, plan.setting, points, picks, alone and B == 0, weights, tile, slots,
+                    address, room, work, update, squares,
+                )  # fmt: skip
+                if plan.merge:
+                    outer_noise(oracle.spread, plan.setting.D_o, squares, address, update)
+            if B_step == 0:
+                chosen = _parameters(table, everyone, alone, room)
             else:
-                draw_tasks(plan.law, address, picks)
-                gather(table, picks, picked)
-                plan.direction(plan.oracle, plan.setting, point, picks, picked, shares, address, work, update)
-            step = plan.step(
-                plan.oracle, plan.rule, plan.law, point, scheduled[offset], address, step_work, step_picks, step_picked
-            )
-            steps[offset, r] = step
-            for j in range(d):
-                point[j] -= step * update[j]
-            if not np.isfinite(norm(point)):
-                diverged[r] = k + 1
+                chosen = _scratch(room, parameters, step_picks.size, d)
+            here = _scratch(work, 2, step_picks.size, d)
+            plan.step(oracle, rule, law, points, scheduled[offset], address, here, step_picks, chosen, step)
+            moving = 0
+            for lane in range(lanes):
+                if lost[lane] < 0:
+                    steps[offset, r + lane] = step[lane]
+                    for j in range(d):
+                        points[lane, j] -= step[lane] * update[lane, j]
+                    if not np.isfinite(norm(points[lane])):
+                        lost[lane] = k + 1
+                    moving += lost[lane] < 0
+            if not moving:
+                break
 
 
 def advance(

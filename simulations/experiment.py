@@ -54,6 +54,8 @@ class Experiment:
         until_passage: stop once every replicate, and the guarded mean over replicates, is below the smallest eps.
         record_every: distance of the rows of `Result.frame`.
         seed: key of all noise.
+        draws: "all" draws every sample's noise; "merged" one normal vector for the outer noise of a whole batch, which
+            has the same law where tasks and Hessian noise are diagonal (docs/performance.md says why), and costs less.
         engine: "cpu" (Numba), or arrays with all replicates as one axis: "numpy", or "cupy" on a GPU.
 
     Raises:
@@ -76,11 +78,12 @@ class Experiment:
     until_passage: bool = False
     record_every: int = 1
     seed: int = 0
+    draws: str = "all"
     engine: str = "cpu"
     method_options: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("engine", ENGINES)):
+        for name, known in (("method", METHODS), ("engine", ENGINES), ("draws", DRAWS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         for name in ("iterations", "replicates", "record_every"):
@@ -111,9 +114,22 @@ class Experiment:
         if number and not 0 < self.step < math.inf:
             raise ValueError(f"step must be positive, got {self.step}")
         method = METHODS[self.method]
+        if self.draws == "merged":
+            self._check_merged()
         if isinstance(self.step, str) and (method.step_factor if self.step != "sharp" else method.smoothness) is None:
             raise ValueError(f"{self.method} has no {self.step!r} step: give a number or a function")
         self.options  # noqa: B018 refuses options its method does not understand
+
+    def _check_merged(self) -> None:
+        """Refuse merged draws where they would not have the law of all draws."""
+        family, noise = self.family, self.family.noise
+        if METHODS[self.method].merged is None:
+            raise ValueError(f"draws must be 'all' for {self.method}, whose outer noise does not enter linearly")
+        if not (noise.gradient.normal and noise.hessian.diagonal):
+            found = f"{noise.gradient.name} and {noise.hessian.name}"
+            raise ValueError(f"draws must be 'all' but for normal gradient and diagonal Hessian noise, got {found}")
+        if family.formula is None or family.turned:
+            raise ValueError(f"draws must be 'all' for {family.name} tasks, whose Hessians are not diagonal")
 
     @property
     def case(self) -> Case:
@@ -154,8 +170,10 @@ class Experiment:
         kernel, base, slope = self._step_rule()
         samples = (_samples(D) for D in (self.D_in, self.D_o, self.D_h))
         same = method.direction is method.gradient and options.direction == options.objective
+        merged = self.draws == "merged"
+        lanes, tile = self._block()
         return Plan(
-            direction=method.direction,
+            direction=method.merged if merged else method.direction,
             gradient=method.gradient,
             objective=method.objective,
             step=kernel,
@@ -164,7 +182,10 @@ class Experiment:
             setting=Setting(alpha, *samples, np.array(options.direction, dtype=float)),
             exact=Setting(alpha, *(math.inf,) * 3, np.array(options.objective, dtype=float)),
             rule=StepRule(base, slope, self.B_step or 0, _samples(self.D_step)),
+            merge=int(merged),
             slots=options.slots,
+            lanes=lanes,
+            tile=tile,
             B=self.B or 0,
             reuse=int(same and self.full_batch),
             last=self.iterations,
@@ -172,6 +193,13 @@ class Experiment:
             record_every=self.record_every,
             seed=np.uint64(self.seed),
         )
+
+    def _block(self) -> tuple[int, int]:
+        """Lanes and tile of the CPU engine; noise that finds its numbers by rows of its own gets whole batches."""
+        family, noise = self.family, self.family.noise
+        if not (noise.gradient.in_blocks and noise.hessian.in_blocks):
+            return 1, max(family.size, self.B or 0)
+        return engine_cpu.block_shape(self.B or family.size, family.size, family.dim)
 
     def _step_rule(self):
         """The kernel of the step rule with its base and slope."""
@@ -241,5 +269,6 @@ def _cpu(family: Family, plan: Plan) -> Callable:
     return partial(engine_cpu.advance, plan)
 
 
+DRAWS = ("all", "merged")
 ENGINES = {"cpu": _cpu, **{name: partial(engine_array.engine, name) for name in ("numpy", "cupy")}}
 STEPS = {"published": ("published", True), "exact": ("published", False), "sharp": ("sharp", False)}

@@ -11,6 +11,7 @@ import numpy as np
 
 from simulations.blocks import gather, norm
 from simulations.kernels import Address, Plan, on_arrays
+from simulations.noises.gaussian import outer_noise
 from simulations.philox import TASK, draw_tasks
 
 
@@ -58,7 +59,8 @@ class Iteration:
 
     def __init__(self, xp: object, plan: Plan, lengths: Lengths, replicates: object) -> None:
         self.xp, self.plan, self.replicates = xp, plan, replicates
-        self.norm, self.draw, self.gather = (on_arrays(each, xp) for each in (norm, draw_tasks, gather))
+        helpers = norm, draw_tasks, gather, outer_noise
+        self.norm, self.draw, self.gather, self.outer = (on_arrays(each, xp) for each in helpers)
         R, B, tasks, B_step, d = lengths
         self.shape, parameters = (R, d), len(plan.oracle.tasks.table)
         self.work, self.exact_work = (xp.empty((plan.slots, R, n, d)) for n in (B if plan.B else tasks, tasks))
@@ -77,18 +79,21 @@ class Iteration:
         xp, plan, found = self.xp, self.plan, {}
         address = Address(plan.seed, self.replicates, time.address, TASK)
         everyone = plan.law.everyone, plan.oracle.tasks.table, plan.law.probabilities
-        gradient = xp.empty(self.shape)
+        gradient, unused = xp.zeros(self.shape), xp.zeros(self.shape)
         if ask.norm:
-            plan.gradient(plan.oracle, plan.exact, w, *everyone, address, self.exact_work, gradient)
+            plan.gradient(plan.oracle, plan.exact, w, *everyone, address, self.exact_work, gradient, unused)
             found["norms"] = self.norm(gradient)
             lost = self._lost(lost, found["norms"], time.noted)
         if ask.objective:
-            found["objectives"] = plan.objective(plan.oracle.tasks, plan.law, plan.exact, w, self.exact_work)
+            found["objectives"] = xp.empty(self.shape[:1])
+            filled = self.exact_work, found["objectives"]
+            plan.objective(plan.oracle.tasks, plan.law, plan.exact, w, *everyone[:2], *filled)
         if not ask.move:
             return found | {"point": w, "lost": lost}
         update = gradient if plan.reuse else self._update(w, address, everyone)
-        rule = self.step_work, self.step_picks, self.step_picked
-        step = plan.step(plan.oracle, plan.rule, plan.law, w, time.planned, address, *rule)
+        step = xp.empty(self.shape[:1])
+        tasks = (self.step_picks, self.step_picked) if plan.rule.B_step else everyone[:2]
+        plan.step(plan.oracle, plan.rule, plan.law, w, time.planned, address, self.step_work, *tasks, step)
         gone = lost >= 0
         found["steps"] = xp.where(gone, math.nan, step)
         found["point"] = xp.where(gone[:, None], w, w - found["steps"][:, None] * update)
@@ -99,13 +104,16 @@ class Iteration:
         return xp.where(lost >= 0, lost, xp.where(xp.isfinite(length), lost, when))
 
     def _update(self, w, address: Address, everyone: tuple):
-        plan, update = self.plan, self.xp.empty(self.shape)
+        plan, update, squares = self.plan, self.xp.zeros(self.shape), self.xp.zeros(self.shape)
         picks, table, weights = everyone
         if plan.B:
             self.draw(plan.law, address, self.picks)
             self.gather(plan.oracle.tasks.table, self.picks, self.picked)
             picks, table, weights = self.picks, self.picked, self.shares
-        plan.direction(plan.oracle, plan.setting, w, picks, table, weights, address, self.work, update)
+        tasks = picks, table, weights
+        plan.direction(plan.oracle, plan.setting, w, *tasks, address, self.work, update, squares)
+        if plan.merge:
+            self.outer(plan.oracle.spread, plan.setting.D_o, squares, address, update)
         return update
 
 

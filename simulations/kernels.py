@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import hashlib
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -221,6 +222,45 @@ def float_of(typing_context, x):
     return types.float64(types.uint64), lambda _, builder, __, args: builder.bitcast(args[0], ir.DoubleType())
 
 
+@intrinsic
+def fused(typing_context, x, y, z):
+    """x y + z, rounded once: the same bits on every machine."""
+    return types.float64(*(types.float64,) * 3), lambda _, builder, __, args: builder.fma(*args)
+
+
+_REGISTER = {"x86_64": "x", "AMD64": "x", "aarch64": "w", "arm64": "w"}.get(platform.machine())
+
+
+@intrinsic
+def held(typing_context, constant):
+    """The constant itself, which a loop then keeps ready in a register instead of fetching it at every use.
+
+    To the compiler it is what an empty instruction returns: it can be moved out of loops but not seen through.
+    """
+
+    def generate(_, builder, __, args):
+        if _REGISTER is None:
+            return args[0]
+        double = ir.DoubleType()
+        signature = ir.FunctionType(double, [double])
+        kept = builder.asm(signature, "", f"={_REGISTER},0", [args[0]], side_effect=False)
+        kept.attributes.add("readnone")
+        kept.attributes.add("nounwind")
+        return kept
+
+    return types.float64(types.float64), generate
+
+
+@array_form(fused)
+def _(x, y, z):
+    return x * y + z
+
+
+@array_form(held)
+def _(constant):
+    return constant
+
+
 @array_form(bits_of)
 def _(x):
     return x.view(np.uint64)
@@ -267,15 +307,21 @@ TASKS = types.NamedTuple(
 
 
 class Address(NamedTuple):
-    """Where a random number lives: its value is a function of this and of its index alone."""
+    """Where a random number lives: its value is a function of seed, replicate, iteration, role and its index alone.
+
+    lanes: how many replicates, from this one on, a block of rows holds one after the other, as many rows of each.
+    first: the row of each one's batch that the block begins with.
+    """
 
     seed: int
     replicate: int
     iteration: int
     role: int
+    lanes: int = np.uint64(1)
+    first: int = np.uint64(0)
 
 
-ADDRESS = types.NamedUniTuple(WORD, 4, Address)
+ADDRESS = types.NamedUniTuple(WORD, 6, Address)
 SAMPLED_GRADIENTS = types.void(TASKS, VECTOR, MATRIX, PICKS, TABLE, REAL, ADDRESS, MATRIX)
 SAMPLED_PRODUCTS = types.void(TASKS, VECTOR, MATRIX, MATRIX, PICKS, TABLE, REAL, ADDRESS, MATRIX)
 
@@ -309,7 +355,7 @@ class Setting(NamedTuple):
 
 
 SETTING = types.NamedTuple([REAL, REAL, REAL, REAL, VECTOR], Setting)
-DIRECTION = types.void(ORACLE, SETTING, VECTOR, PICKS, TABLE, VECTOR, ADDRESS, TABLE, VECTOR)
+DIRECTION = types.void(ORACLE, SETTING, MATRIX, PICKS, TABLE, VECTOR, ADDRESS, TABLE, MATRIX, MATRIX)
 
 
 class StepRule(NamedTuple):
@@ -336,17 +382,20 @@ class Law(NamedTuple):
 
 
 LAW = types.NamedTuple([VECTOR, VECTOR, PICKS], Law)
-STEP = REAL(ORACLE, STEP_RULE, LAW, VECTOR, REAL, ADDRESS, TABLE, PICKS, TABLE)
-OBJECTIVE = REAL(TASKS, LAW, SETTING, VECTOR, TABLE)
+STEP = types.void(ORACLE, STEP_RULE, LAW, MATRIX, REAL, ADDRESS, TABLE, PICKS, TABLE, VECTOR)
+OBJECTIVE = types.void(TASKS, LAW, SETTING, MATRIX, PICKS, TABLE, TABLE, VECTOR)
 
 
 class Plan(NamedTuple):
     """One algorithm on one set of tasks, as the engine sees it.
 
     direction: the sampled update direction, with `setting`; gradient: that of the objective F, by enumeration;
-    objective: F; both with `exact`, whose oracles are exact.
-    slots: blocks of scratch the kernels ask for. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and
-    gradient are one and the same number.
+    objective: F; both with `exact`, whose oracles are exact. Kernels work on a block of rows: a row of the batch for
+    each of several replicates, the lanes, or some rows of one replicate's; they add to what `out` holds.
+    merge: 1 where `direction` leaves out the outer noise and adds the squares of its weights instead.
+    slots: blocks of scratch the kernels ask for. lanes: replicates in a block; tile: rows of a batch in a block, all of
+    them where there are lanes. B: tasks in a batch, 0 for all of them. reuse: 1 where direction and gradient are one
+    and the same number.
     last: the iteration after which nothing more is done. norm_every, record_every: how often ||grad F|| is found, and
     F and the step are noted.
     """
@@ -360,7 +409,10 @@ class Plan(NamedTuple):
     setting: object
     exact: object
     rule: object
+    merge: int
     slots: int
+    lanes: int
+    tile: int
     B: int
     reuse: int
     last: int
@@ -373,7 +425,7 @@ PLAN = types.NamedTuple(
     [
         *(types.FunctionType(signature) for signature in (DIRECTION, DIRECTION, OBJECTIVE, STEP)),
         *(ORACLE, LAW, SETTING, SETTING, STEP_RULE),
-        *(COUNT,) * 6,
+        *(COUNT,) * 9,
         WORD,
     ],
     Plan,

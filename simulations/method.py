@@ -44,6 +44,8 @@ class Method:
     """One meta-learning algorithm.
 
     direction: kernel of the sampled update direction (DIRECTION in `simulations.kernels`).
+    merged: the same without its outer noise, with the squares of the weights of that noise added to its last argument,
+        where the noise enters linearly, so that one normal vector can stand for all of it; else None.
     gradient: kernel of the objective's exact gradient, of the same signature.
     objective: kernel of the objective (OBJECTIVE).
     options: (what the user asked by name, case) -> Options.
@@ -60,6 +62,7 @@ class Method:
     source: str
     step_factor: int | None = None
     smoothness: Callable[[str, Case, Options], tuple[float, float]] | None = None
+    merged: object | None = None
 
 
 def no_options(slots: int) -> Callable[[Mapping, Case], Options]:

@@ -59,14 +59,15 @@ class _Kind:
     kernel: SAMPLED_GRADIENTS or SAMPLED_PRODUCTS of `simulations.kernels`.
     whole: whether D must be a whole number.
     most: the largest D there is an exact law for.
-    on_arrays: whether the kernel works through `simulations.blocks` and `philox` alone, so that arrays can run it.
+    in_blocks: whether the kernel works through `simulations.blocks` and `philox` alone, so that it can be given any
+        block of rows, and arrays.
     """
 
     name: str
     kernel: object
     whole: bool = False
     most: float = math.inf
-    on_arrays: bool = False
+    in_blocks: bool = False
 
     def samples(self, name: str, D: float | None) -> float:
         """D as a float, infinite for None, which is the exact oracle.
@@ -89,10 +90,12 @@ class HessianNoise(_Kind):
 
     strong: (d, D) -> E||N||_op^2 of a mean of D samples, or None where it is not known.
     one_matrix: whether products with several vectors at one address belong to one N.
+    diagonal: whether N is a diagonal matrix.
     """
 
     strong: Callable[[int, float], Strong | None]
     one_matrix: bool = True
+    diagonal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ class GradientNoise(_Kind):
         of one; None where coordinates have no law that is the same at every point.
     length: (m, scale, D) -> E||m_i + noise|| for the rows of m, (tasks, d). It raises ValueError where there is no way
         for this D.
+    normal: whether coordinates are independent and normal, so that a weighted sum of such noise is such noise.
     round: whether the law of the noise vector is the same in all orthogonal coordinates.
     partner: the Hessian noise that comes from the same samples; None where any kind may be chosen.
     moments: (family, w, alpha, D_in, D_o, D_h) -> exact.Moments where the noise needs a way of its own, else None.
@@ -113,6 +117,7 @@ class GradientNoise(_Kind):
     parameters: Callable[[float, float, int], tuple[float, ...]] = lambda sigma_tilde, sigma_H, d: ()
     law: Callable[[float, float, int], Coordinate] | None = None
     length: Callable[[np.ndarray, float, float], np.ndarray] | None = None
+    normal: bool = False
     round: bool = False
     partner: HessianNoise | None = None
     moments: Callable | None = None

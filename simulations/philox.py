@@ -1,7 +1,8 @@
 """Random numbers as a function of their address: Philox-4x32-10 with counter (index, iteration, replicate, role).
 
 Source: Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011). The key is the seed. One
-counter gives two numbers: those of a block stand at the pairs (0, 1), (2, 3), ... of its elements.
+counter gives two numbers: those of a batch stand at the pairs (0, 1), (2, 3), ... of its elements, and do not depend
+on how many replicates, or which rows of a batch, a block holds.
 """
 
 from __future__ import annotations
@@ -9,25 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 from simulations.elementary import log, turn
-from simulations.kernels import Address, array_form, float_of, inlined, linked, one_pass
+from simulations.kernels import Address, array_form, bits_of, float_of, held, inlined, linked, one_pass
 
 TASK, INNER, OUTER, HESSIAN, STEP_TASK, STEP = (np.uint64(role) for role in range(6))
 
 MOST_STAGES = 255
-MOST_LANES = 2**16 - 1
+MOST_BRANCHES = 2**16 - 1
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_1, _2, _12, _16, _32 = (np.uint64(n) for n in (1, 2, 12, 16, 32))
+_0, _1, _2, _12, _16, _32 = (np.uint64(n) for n in (0, 1, 2, 12, 16, 32))
 _ONE = np.uint64(0x3FF0000000000000)
+_WHOLE, _WHOLE_ZERO, _FRACTION = np.uint64(0x4330000000000000), 2.0**52, np.uint64(0x000FFFFFFFFFFFFF)
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
 @inlined
 def _round(x0, x1, x2, x3, k0, k1):
-    p0 = _M0 * x0
-    p1 = _M1 * x2
-    return (p1 >> _32) ^ x1 ^ k0, p1 & _MASK, (p0 >> _32) ^ x3 ^ k1, p0 & _MASK
+    """One round; the high halves of words mean nothing, which saves masks where it vectorises."""
+    p0 = _M0 * (x0 & _MASK)
+    p1 = _M1 * (x2 & _MASK)
+    return (p1 >> _32) ^ x1 ^ k0, p1, (p0 >> _32) ^ x3 ^ k1, p0
 
 
 @inlined
@@ -42,7 +45,7 @@ def philox(index, iteration, replicate, role, seed):
     The ten rounds are written out because Numba keeps a loop over them rolled, which stops vectorisation.
     """
     k0, k1 = seed & _MASK, seed >> _32
-    x0, x1, x2, x3 = _round(index & _MASK, iteration & _MASK, replicate & _MASK, role & _MASK, k0, k1)
+    x0, x1, x2, x3 = _round(index, iteration, replicate, role, k0, k1)
     k0, k1 = _next(k0, _W0), _next(k1, _W1)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
     k0, k1 = _next(k0, _W0), _next(k1, _W1)
@@ -61,13 +64,13 @@ def philox(index, iteration, replicate, role, seed):
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
     k0, k1 = _next(k0, _W0), _next(k1, _W1)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
-    return (x0 << _32) | x1, (x2 << _32) | x3
+    return (x0 << _32) | (x1 & _MASK), (x2 << _32) | (x3 & _MASK)
 
 
 @inlined
 def uniform(word):
     """A number of the open interval (0, 1) from a 64-bit word: an odd multiple of 2^-53."""
-    return float_of((word >> _12) | _ONE) - _BELOW_ONE
+    return float_of((word >> _12) | _ONE) - held(_BELOW_ONE)
 
 
 @one_pass
@@ -78,32 +81,68 @@ def uniform_pair(index, address):
     return uniform(first), uniform(second)
 
 
-@one_pass
 @inlined
-def normal_pair(index, address):
-    """Two independent standard normals, by Box and Muller."""
-    first, second = uniform_pair(index, address)
-    radius = np.sqrt(-2.0 * log(first))
+def polar(first, second):
+    """Two independent standard normals from two independent uniforms, by Box and Muller."""
+    radius = np.sqrt(held(-2.0) * log(first))
     sine, cosine = turn(second)
     return radius * cosine, radius * sine
 
 
+@one_pass
+@inlined
+def normal_pair(index, address):
+    """Two independent standard normals."""
+    first, second = uniform_pair(index, address)
+    return polar(first, second)
+
+
+@inlined
+def _of_lane(q, share):
+    """The lane that element q of a block belongs to, and its number there, where every lane has `share` elements.
+
+    By arithmetic on floats, which vectorises, and is exact because q + 1/2 is never near a multiple of `share`.
+    """
+    lane = np.floor((float_of(q | _WHOLE) - _WHOLE_ZERO + 0.5) / share)
+    lane = bits_of(lane + _WHOLE_ZERO) & _FRACTION
+    return lane, q - lane * np.uint64(share)
+
+
 @linked
-def _add_normals(flat, scale, address):
-    pairs = np.uint64(flat.size) // _2
-    for index in range(pairs):
-        first, second = normal_pair(np.uint64(index), address)
-        flat[_2 * index] += scale * first
-        flat[_2 * index + _1] += scale * second
-    if _2 * pairs < flat.size:
-        first, second = normal_pair(pairs, address)
-        flat[_2 * pairs] += scale * first
+def _uniforms(address, start, pairs, first, second):
+    """The uniforms of counters start, ..., start + pairs - 1 of every lane, one lane after the other."""
+    share = np.float64(pairs)
+    for q in range(address.lanes * pairs):
+        lane, index = _of_lane(q, share)
+        word, other = philox(start + index, address.iteration, address.replicate + lane, address.role, address.seed)
+        first[q], second[q] = uniform(word), uniform(other)
+
+
+@linked
+def _add_normals(block, rows, scale, address):
+    """In two passes, which are short enough each for the processor to have several of its steps under way."""
+    size = np.uint64(block.size) // address.lanes
+    skipped = address.first * (size // (rows // address.lanes))
+    odd = skipped & _1
+    pairs = (odd + size + _1) // _2
+    first, second = np.empty(address.lanes * pairs), np.empty(address.lanes * pairs)
+    _uniforms(address, skipped // _2, pairs, first, second)
+    whole = block if _2 * pairs == size else np.zeros(2 * first.size)
+    for q in range(np.uint64(first.size)):
+        one, other = polar(first[q], second[q])
+        whole[_2 * q] += scale * one
+        whole[_2 * q + _1] += scale * other
+    if _2 * pairs != size:
+        for lane in range(address.lanes):
+            mine, drawn = block[lane * size : (lane + _1) * size], whole[_2 * pairs * lane + odd :]
+            for e in range(size):
+                mine[e] += drawn[e]
 
 
 @inlined
 def add_normals(block, scale, address):
     """Add `scale` times independent standard normals to the elements of a block, in their order in memory."""
-    _add_normals(block.ravel(), scale, address)
+    _add_normals(block.ravel(), np.uint64(block.shape[0]), scale, address)
 
 
 @array_form(add_normals)
@@ -118,7 +157,7 @@ def _(block, scale, address):
 @inlined
 def at(address, role):
     """The same address in another role."""
-    return Address(address.seed, address.replicate, address.iteration, role)
+    return Address(address.seed, address.replicate, address.iteration, role, address.lanes, address.first)
 
 
 @inlined
@@ -131,31 +170,31 @@ def stage(role, j):
 
 
 @inlined
-def lane(address, number):
-    """The same address in one of its MOST_LANES further lanes 1, 2, ..., each with indices of its own.
+def branch(address, number):
+    """The same address in one of its MOST_BRANCHES further branches 1, 2, ..., each with indices of its own.
 
     Roles are numbers below 2**16.
     """
-    role = address.role | (np.uint64(number) << _16)
-    return Address(address.seed, address.replicate, address.iteration, role)
+    return at(address, address.role | (np.uint64(number) << _16))
 
 
 @linked
 def draw_tasks(law, address, picks):
     """Independent task indices i ~ p: each the first whose running sum of probabilities is above a uniform."""
-    pairs = (np.uint64(picks.size) + _1) // _2
-    drawn = np.empty((pairs, 2))
-    for index in range(pairs):
-        drawn[index, 0], drawn[index, 1] = uniform_pair(np.uint64(index), address)
-    tasks = law.cumulative.size
-    for slot in range(picks.size):
-        u = drawn[slot // 2, slot % 2]
-        pick = int(u * tasks)
-        while pick < tasks - 1 and law.cumulative[pick] <= u:
-            pick += 1
-        while pick > 0 and law.cumulative[pick - 1] > u:
-            pick -= 1
-        picks[slot] = pick
+    size, tasks = np.uint64(picks.size) // address.lanes, law.cumulative.size
+    pairs = (size + _1) // _2
+    first, second = np.empty(address.lanes * pairs), np.empty(address.lanes * pairs)
+    _uniforms(address, _0, pairs, first, second)
+    for lane in range(address.lanes):
+        for place in range(size):
+            q = lane * pairs + place // _2
+            u = second[q] if place & _1 else first[q]
+            pick = int(u * tasks)
+            while pick < tasks - 1 and law.cumulative[pick] <= u:
+                pick += 1
+            while pick > 0 and law.cumulative[pick - 1] > u:
+                pick -= 1
+            picks[lane * size + place] = pick
 
 
 @array_form(draw_tasks)

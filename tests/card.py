@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+FLAGS = "-ffp-contract=off", *(["-mfma"] if platform.machine() == "x86_64" else [])
 MACROS = """
 #include <math.h>
 #include <string.h>
@@ -36,7 +38,7 @@ class _ElementwiseKernel:
         body = f"void f(word size, {places}) {{ for (word k = 0; k < size; k++) {{ {reads} {operation} {writes} }} }}"
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "f.c").write_text(MACROS + body)
-            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
+            command = ["cc", "-O1", *FLAGS, "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
             subprocess.run(command, cwd=folder, check=True)
             self.function = ctypes.CDLL(f"{folder}/f.so").f
 
@@ -83,7 +85,7 @@ class _RawKernel:
         text = WORDS + code.replace('extern "C"', "") + LAUNCH.format(declared=declared, name=name, given=given)
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "f.c").write_text(text)
-            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
+            command = ["cc", "-O1", *FLAGS, "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
             subprocess.run(command, cwd=folder, check=True)
             self.function = ctypes.CDLL(f"{folder}/f.so").launch
 

@@ -113,6 +113,22 @@ def _assert_same_bits(one, other):
         assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("dim", "B"), [(1, 3), (2, 5), (3, 3), (11, 7)])
+def test_results_are_the_same_bits_for_any_blocks(monkeypatch, method, dim, B):
+    """Replicates one by one, a row of the batch at a time, some at once, and all; odd counts of numbers included."""
+    step = {"step": 0.05} if METHODS[method].smoothness is None else {"B_step": 3, "D_step": 2}
+    asked = {"B": B, **BATCHES, **step, "method": method, "iterations": 4, "replicates": 7, "eps": (1.0,)}
+    wanted, found = Experiment(_cosine(dim), ALPHA, **asked), []
+    for block, lanes, tile in ((1, 1, 1), (3 * B * dim, 3, max(B, 5)), (2 * dim, 1, 2), (10**6, 7, max(B, 5))):
+        monkeypatch.setattr(engine_cpu, "BLOCK", block)
+        monkeypatch.setattr(engine_cpu, "MOST_LANES", 7)
+        assert (wanted.plan().lanes, wanted.plan().tile) == (lanes, tile)
+        found.append(run(wanted))
+    for other in found[1:]:
+        _assert_same_bits(found[0], other)
+
+
 @pytest.mark.parametrize("threads", [2, 3, 16])
 def test_results_are_the_same_bits_for_any_number_of_threads(threads):
     """More threads than replicates included."""
@@ -201,25 +217,25 @@ def _direction(outer_role, curvature):
     """MAML's direction with two places to go wrong: the role of the outer samples, and the share of the Hessian."""
 
     @callback(DIRECTION)
-    def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-        rows, d = picks.size, w.size
-        here, inner, outer, product = work[0, :rows], work[1, :rows], work[2, :rows], work[3, :rows]
-        for r in range(rows):
-            here[r] = w
+    def direction(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+        (lanes, d), rows = w.shape, weights.size
+        here, inner, outer, product = work[0], work[1], work[2], work[3]
+        for r in range(lanes * rows):
+            here[r] = w[r // rows]
         oracle.gradients(oracle.tasks, oracle.spread, here, picks, parameters, setting.D_in, at(address, INNER), inner)
-        for r in range(rows):
+        for r in range(lanes * rows):
             for j in range(d):
-                inner[r, j] = w[j] - setting.alpha * inner[r, j]
+                inner[r, j] = here[r, j] - setting.alpha * inner[r, j]
         oracle.gradients(
             oracle.tasks, oracle.spread, inner, picks, parameters, setting.D_o, at(address, outer_role), outer
         )
         oracle.products(
             oracle.tasks, oracle.spread, here, outer, picks, parameters, setting.D_h, at(address, HESSIAN), product
         )
-        out[:] = 0.0
-        for r in range(rows):
+        for r in range(lanes * rows):
             for j in range(d):
-                out[j] += weights[r] * (outer[r, j] - curvature * setting.alpha * product[r, j])
+                h = outer[r, j] - curvature * setting.alpha * product[r, j]
+                out[r // rows, j] += weights[r % rows] * h
 
     return direction
 

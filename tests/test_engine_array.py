@@ -134,11 +134,11 @@ def test_what_runs_on_a_gpu_agrees_to_rounding(stand_in, method, build):
 
 
 def test_fused_normals_are_the_same_bits(stand_in):
-    """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against NumPy."""
+    """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against the CPU engine's."""
     address = Address(np.uint64(2**63 + 5), np.uint64(2**32 - 1), np.uint64(2**31), INNER)
     indices = np.arange(50, dtype=np.uint64)
     found = Fused(normal_pair, stand_in)(indices, address)
-    assert_array_equal(found, on_arrays(normal_pair)(indices, address))
+    assert_array_equal(np.transpose(found), [normal_pair(index, address) for index in indices])
 
 
 @pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
@@ -175,38 +175,50 @@ def _random(*shape):
     return np.random.Generator(np.random.Philox(5)).standard_normal(shape)
 
 
-def test_every_block_and_its_array_form_are_one():
-    """Each helper of `blocks` on each replicate alone, by its loop, against its array form on all of them."""
-    rows, other, scales, w = _random(4, 3, 2), _random(4, 3, 2) + 1, _random(4, 3), _random(4, 2)
+@pytest.mark.parametrize("d", [2, 7, 8, 19])
+def test_every_block_and_its_array_form_are_one(d):
+    """Each helper of `blocks`: its loop, on a block of four lanes, against its array form on as many replicates."""
+    rows, other, scales, w = _random(4, 3, d), _random(4, 3, d) + 1, _random(4, 3), _random(4, d)
+    squares, weights, lanes = w**2, np.array([0.2, 0.5, 0.3]), _random(4) + 9
     scales[1, 1] = 0.0
     calls = {
-        "norm": (rows[:, 0],),
-        "norms": (rows, scales.copy()),
-        "products": (rows, other, scales.copy()),
+        "norms": (rows, scales),
+        "products": (rows, other, scales),
         "divide": (scales + 1, scales, scales.copy()),
-        "tile": (w, rows.copy()),
-        "copy": (rows, other.copy()),
-        "step_back": (rows, 0.3, other.copy()),
-        "add": (0.3, rows, other.copy()),
+        "tile": (w, rows),
+        "copy": (rows, other),
+        "fill": (0.7, rows),
+        "step_back": (rows, 0.3, other),
+        "add": (0.3, rows, other),
         "add_product": (rows, other, rows.copy()),
+        "add_roots": (squares, w, w.copy()),
         "shift_rows": (rows, -1.0, scales, other, rows.copy()),
-        "weighted_sum": (np.array([0.2, 0.5, 0.3]), rows, w.copy()),
-        "mean": (np.array([0.2, 0.5, 0.3]), scales),
+        "weighted_sum": (weights, rows, w),
+        "weighted_products": (weights, rows, other, w, squares),
+        "means": (weights, scales, lanes),
+        "one_over": (0.3, 0.2, lanes),
     }
     kernels = {name for name, each in vars(blocks).items() if hasattr(each, "py_func")}
-    assert kernels - set(calls) == {"gather"}
+    assert kernels - set(calls) == {"gather", "square", "norm"}
     for name, arguments in calls.items():
-        alone = [
-            [a[r].copy() if isinstance(a, np.ndarray) and a.shape[0] == 4 else a for a in arguments] for r in range(4)
-        ]
-        answers = [getattr(blocks, name)(*each) for each in alone]
-        together = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
-        answer = on_arrays(getattr(blocks, name))(*together)
-        if answer is not None:
-            assert_allclose(answer, answers, rtol=1e-15, err_msg=name)
-        else:
-            assert_allclose(together[-1], np.array([each[-1] for each in alone]), rtol=1e-14, err_msg=name)
-            assert not np.array_equal(together[-1], arguments[-1]), name
+        together, block = ([np.copy(a) if isinstance(a, np.ndarray) else a for a in arguments] for _ in range(2))
+        on_arrays(getattr(blocks, name))(*together)
+        getattr(blocks, name)(*(_flat(a) for a in block))
+        for found, expected in zip(block, together, strict=True):
+            assert_allclose(found, expected, rtol=1e-13, err_msg=name)
+        assert not np.array_equal(together[-1], arguments[-1]), name
+    for vector in rows[0]:
+        assert_allclose(
+            [blocks.norm(vector), blocks.square(vector)], [np.linalg.norm(vector), vector @ vector], rtol=1e-14
+        )
+    assert_allclose(on_arrays(blocks.norm)(w) ** 2, on_arrays(blocks.square)(w), rtol=1e-14)
+
+
+def _flat(argument):
+    """A block as the loops see it: replicates and rows are one axis."""
+    if isinstance(argument, np.ndarray) and argument.shape[:2] == (4, 3):
+        return argument.reshape(12, *argument.shape[2:])
+    return argument
 
 
 def test_an_engine_that_is_not_there_is_one_sentence(monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from types import FunctionType, SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,30 +14,15 @@ from jax import lax
 from benchmarks.cases import Case, Problem
 from benchmarks.peers._arrays import Noise, Tables, iteration, shapes, squared_norm
 from simulations import elementary, philox
+from simulations.kernels import on_arrays
 
 CORES = os.cpu_count() or 1
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", CORES)
 
 
-def _transplanted(function):
-    """The source of an inlined helper of the engine with JAX in the place of NumPy."""
-    plain = function.py_func
-    names = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
-    helpers = {name: _transplanted(helper) for name, helper in names.items() if hasattr(helper, "py_func")}
-    library = {"np": jnp, "math": SimpleNamespace(sqrt=jnp.sqrt), "bits_of": _bits_of, "float_of": _float_of}
-    return FunctionType(plain.__code__, {**plain.__globals__, **library, **helpers}, plain.__name__)
-
-
-def _bits_of(x):
-    return lax.bitcast_convert_type(x, jnp.uint64)
-
-
-def _float_of(x):
-    return lax.bitcast_convert_type(x, jnp.float64)
-
-
-_log, _turn, _uniform = map(_transplanted, (elementary.log, elementary.turn, philox.uniform))
+_HELPERS = (elementary.log, elementary.turn, elementary.sin, elementary.cos, philox.uniform)
+_log, _turn, _sin, _cos, _uniform = (on_arrays(helper, jnp) for helper in _HELPERS)
 
 
 def _library_sincos(x):
@@ -46,7 +30,7 @@ def _library_sincos(x):
 
 
 def _polynomial_sincos(x):
-    return _transplanted(elementary.sin)(x), _transplanted(elementary.cos)(x)
+    return _sin(x), _cos(x)
 
 
 def _box_muller(key, shape):

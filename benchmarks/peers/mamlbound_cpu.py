@@ -9,7 +9,7 @@ from simulations import run as run_experiment
 
 
 def _build(draws: str, case: Case):
-    experiment = case.experiment()
+    experiment = case.experiment(draws)
 
     def run():
         frame = run_experiment(experiment).frame
@@ -18,4 +18,4 @@ def _build(draws: str, case: Case):
     return run
 
 
-VARIANTS = {"mamlbound all": ("all", partial(_build, "all"))}
+VARIANTS = {f"mamlbound {draws}": (draws, partial(_build, draws)) for draws in ("all", "merged")}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulations.blocks import add, divide, norms, shift_rows, step_back, tile, weighted_sum
+from simulations.blocks import add, divide, fill, norms, shift_rows, step_back, tile, weighted_sum
 from simulations.family import real
 from simulations.kernels import DIRECTION, callback
 from simulations.method import Case, Method, Options, known, one_step_smoothness, positive
@@ -23,8 +23,8 @@ PUBLISHED_ZETA = 1 / 6
 
 
 @callback(DIRECTION)
-def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] (h_i - alpha d_i), d_i = (grad f_i(w + delta h_i) - grad f_i(w - delta h_i))/(2 delta).
+def direction(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+    """out += sum_r weights[r] (h_i - alpha d_i), d_i = (grad f_i(w + delta h_i) - grad f_i(w - delta h_i))/(2 delta).
 
     The two gradients of d_i share their D_h samples, so noise that does not depend on the point cancels. Where h_i = 0
     so is d_i. work: (6, rows, d); options: (zeta/(rho alpha),), the length of delta_i h_i.
@@ -37,14 +37,14 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
     oracle.gradients(tasks, spread, inner, picks, parameters, setting.D_o, at(address, OUTER), outer)
     delta, length = np.empty(outer.shape[:-1]), np.empty(outer.shape[:-1])
     norms(outer, length)
-    delta[:] = reach
+    fill(reach, delta)
     divide(delta, length, delta)
     shift_rows(here, 1.0, delta, outer, point)
     oracle.gradients(tasks, spread, point, picks, parameters, setting.D_h, at(address, HESSIAN), ahead)
     shift_rows(here, -1.0, delta, outer, point)
     oracle.gradients(tasks, spread, point, picks, parameters, setting.D_h, at(address, HESSIAN), behind)
     add(-1.0, behind, ahead)
-    length[:] = 0.5 * alpha
+    fill(0.5 * alpha, length)
     divide(length, delta, delta)
     shift_rows(outer, -1.0, delta, ahead, outer)
     weighted_sum(weights, outer, out)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulations.blocks import copy, divide, mean, products, shift_rows, step_back, tile, weighted_sum
+from simulations.blocks import copy, divide, fill, means, products, shift_rows, step_back, tile, weighted_sum
 from simulations.family import real
 from simulations.kernels import DIRECTION, OBJECTIVE, callback
 from simulations.method import Case, Method, Options, known, positive
@@ -25,8 +25,8 @@ _ROUNDING = 1e-16
 
 
 @callback(DIRECTION)
-def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] (I + H_i/lambda)^{-1} grad f_i(phi_i), i = picks[r].
+def direction(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+    """out += sum_r weights[r] (I + H_i/lambda)^{-1} grad f_i(phi_i), i = picks[r].
 
     D_in samples make one loss, whose gradient the whole inner iteration phi <- w - grad f_i(phi)/lambda uses; D_o
     samples the outer gradient; D_h samples the one Hessian of all conjugate-gradient iterations.
@@ -42,7 +42,7 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
         copy(found, phi)
     oracle.gradients(tasks, spread, phi, picks, parameters, setting.D_o, at(address, OUTER), residual)
     copy(residual, search)
-    solution[:] = 0.0
+    fill(0.0, solution)
     square, other, ratio = np.empty(here.shape[:-1]), np.empty(here.shape[:-1]), np.empty(here.shape[:-1])
     products(residual, residual, square)
     for _ in range(int(setting.options[2])):
@@ -60,18 +60,18 @@ def direction(oracle, setting, w, picks, parameters, weights, address, work, out
 
 
 @callback(OBJECTIVE)
-def objective(tasks, law, setting, w, work):
-    """F(w) = E_i f_i(phi_i(w))."""
+def objective(tasks, law, setting, w, picks, parameters, work, out):
+    """out = F(w) = E_i f_i(phi_i(w))."""
     here, phi, found = work[0], work[1], work[2]
     tile(w, here)
     tile(w, phi)
     for _ in range(int(setting.options[1])):
-        tasks.gradients(phi, law.everyone, tasks.table, tasks.shared, found)
+        tasks.gradients(phi, picks, parameters, tasks.shared, found)
         step_back(here, setting.options[0], found)
         copy(found, phi)
     values = np.empty(phi.shape[:-1])
-    tasks.values(phi, law.everyone, tasks.table, tasks.shared, values)
-    return mean(law.probabilities, values)
+    tasks.values(phi, picks, parameters, tasks.shared, values)
+    means(law.probabilities, values, out)
 
 
 def options(asked: Mapping, case: Case) -> Options:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from simulations.blocks import add, tile, weighted_sum
+from simulations.blocks import add, fill, tile, weighted_sum
 from simulations.kernels import DIRECTION, callback
 from simulations.method import Case, Method, Options, known, stages
 from simulations.methods import multi_step
@@ -17,14 +17,14 @@ from simulations.philox import INNER, at, stage
 
 
 @callback(DIRECTION)
-def direction(oracle, setting, w, picks, parameters, weights, address, work, out):
-    """out = sum_r weights[r] sum_{j<k} grad f_i(w_j), i = picks[r], w_{j+1} = w_j - alpha grad f_i(w_j), w_0 = w.
+def direction(oracle, setting, w, picks, parameters, weights, address, work, out, squares):
+    """out += sum_r weights[r] sum_{j<k} grad f_i(w_j), i = picks[r], w_{j+1} = w_j - alpha grad f_i(w_j), w_0 = w.
 
     Each gradient has D_in fresh samples; D_o and D_h play no part. work: (3, rows, d); options: (k,).
     """
     here, found, total = work[0], work[1], work[2]
     tile(w, here)
-    total[:] = 0.0
+    fill(0.0, total)
     for j in range(int(setting.options[0])):
         place = at(address, stage(INNER, j))
         oracle.gradients(oracle.tasks, oracle.spread, here, picks, parameters, setting.D_in, place, found)

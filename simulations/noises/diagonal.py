@@ -39,4 +39,4 @@ def strong(d: int, D: float) -> Strong:
 
 def diagonal() -> HessianNoise:
     """One normal a task and coordinate."""
-    return HessianNoise("diagonal", sampled_products, on_arrays=True, strong=strong)
+    return HessianNoise("diagonal", sampled_products, in_blocks=True, strong=strong, diagonal=True)

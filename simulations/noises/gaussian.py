@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 from flint import arb, ctx
 
-from simulations.kernels import SAMPLED_GRADIENTS, callback
+from simulations.blocks import add_roots
+from simulations.kernels import SAMPLED_GRADIENTS, callback, linked
 from simulations.noise import PRECISION, Coordinate, GradientNoise, Nodes
-from simulations.philox import add_normals
+from simulations.philox import OUTER, add_normals, at
 
 
 @callback(SAMPLED_GRADIENTS)
@@ -20,6 +21,19 @@ def sampled_gradients(tasks, spread, points, picks, parameters, samples, address
     scale = spread[0] / math.sqrt(points.shape[-1] * samples)
     if scale > 0.0:
         add_normals(out, scale, address)
+
+
+@linked
+def outer_noise(spread, samples, squares, address, out):
+    """Add the outer noise of a whole batch to its direction, as one vector: `squares` are its squared weights, summed.
+
+    squares, out: (lanes, d).
+    """
+    scale = spread[0] / math.sqrt(out.shape[-1] * samples)
+    if scale > 0.0:
+        noise = np.zeros(out.shape)
+        add_normals(noise, scale, at(address, OUTER))
+        add_roots(squares, noise, out)
 
 
 def law(scale: float, D: float, d: int) -> Coordinate:
@@ -60,4 +74,6 @@ def noncentral_chi_mean(distance: float, s: float, d: int) -> float:
 
 def gaussian() -> GradientNoise:
     """Independent normal coordinates of variance sigma_tilde^2/d a sample."""
-    return GradientNoise("gaussian", sampled_gradients, on_arrays=True, law=law, length=length, round=True)
+    return GradientNoise(
+        "gaussian", sampled_gradients, in_blocks=True, law=law, length=length, normal=True, round=True
+    )

@@ -23,6 +23,11 @@ def sampled_products(tasks, spread, points, vectors, picks, parameters, samples,
         shift_rows(out, 1.0, z, vectors, out)
 
 
+def strong(d: int, D: float) -> Strong:
+    """N is a multiple of I."""
+    return Strong(1 / D, "exact")
+
+
 def isotropic() -> HessianNoise:
     """One normal a task, the same in every direction."""
-    return HessianNoise("isotropic", sampled_products, on_arrays=True, strong=lambda d, D: Strong(1 / D, "exact"))
+    return HessianNoise("isotropic", sampled_products, in_blocks=True, strong=strong, diagonal=True)

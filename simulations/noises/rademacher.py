@@ -15,7 +15,7 @@ from simulations.elementary import log
 from simulations.kernels import SAMPLED_GRADIENTS, callback, inlined
 from simulations.noise import Coordinate, GradientNoise
 from simulations.noises._rules import symmetric_rule
-from simulations.philox import lane, philox, uniform_pair
+from simulations.philox import branch, philox, uniform_pair
 
 _BITS = 64.0
 _MOST_TERMS = 4096
@@ -65,14 +65,14 @@ def hat(D):
 
 @inlined
 def deviation(D, element, address):
-    """K - D/2 for D above 128: candidates in lanes 1, 2, ... of the address until one is taken."""
+    """K - D/2 for D above 128: candidates in branches 1, 2, ... of the address until one is taken."""
     a, b, alpha, squeeze = hat(D)
     half = 0.5 * D - math.floor(0.5 * D)
     top = log_ratio(half, D)
     attempt, x, searching = 0, 0.0, True
     while searching:
         attempt += 1
-        first, second = uniform_pair(element, lane(address, attempt))
+        first, second = uniform_pair(element, branch(address, attempt))
         u = first - 0.5
         edge = 0.5 - abs(u)
         x = math.floor((2.0 * a / edge + b) * u + half + 0.5) - half

@@ -20,20 +20,20 @@ from simulations.elementary import turn
 from simulations.kernels import SAMPLED_GRADIENTS, SAMPLED_PRODUCTS, callback, inlined
 from simulations.noise import Coordinate, GradientNoise, HessianNoise, Nodes, Strong
 from simulations.noises._rules import recurrence, symmetric_rule
-from simulations.philox import MOST_LANES, add_normals, lane, uniform_pair
+from simulations.philox import MOST_BRANCHES, add_normals, branch, uniform_pair
 
-_MOST = MOST_LANES // 2
+_MOST = MOST_BRANCHES // 2
 _MOST_NODES = 128
 _TURN = 2 * math.pi
 
 
 @inlined
 def draw(k, directions, address):
-    """The directions of sample k, one a row and not yet of length 1; phases are at the lane this returns."""
+    """The directions of sample k, one a row and not yet of length 1; phases are at the branch this returns."""
     block = directions.ravel()
     block[:] = 0.0
-    add_normals(block, 1.0, lane(address, 2 * k + 1))
-    return lane(address, 2 * k + 2)
+    add_normals(block, 1.0, branch(address, 2 * k + 1))
+    return branch(address, 2 * k + 2)
 
 
 @inlined

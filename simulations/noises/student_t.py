@@ -16,7 +16,7 @@ from simulations.elementary import log
 from simulations.kernels import SAMPLED_GRADIENTS, callback, inlined
 from simulations.noise import Coordinate, GradientNoise
 from simulations.noises.gaussian import noncentral_chi_mean
-from simulations.philox import MOST_LANES, add_normals, lane, normal_pair, uniform_pair
+from simulations.philox import MOST_BRANCHES, add_normals, branch, normal_pair, uniform_pair
 
 _2 = np.uint64(2)
 _FARTHEST = 1e60
@@ -51,7 +51,7 @@ def sampled_gradients(tasks, spread, points, picks, parameters, samples, address
     for r in range(rows):
         total = 0.0
         for k in range(int(samples)):
-            total += 0.5 / gamma(0.5 * nu, np.uint64(r), np.uint64(rows), lane(address, k + 1))
+            total += 0.5 / gamma(0.5 * nu, np.uint64(r), np.uint64(rows), branch(address, k + 1))
         for j in range(d):
             out[r, j] += scale * math.sqrt(total) * block[r, j]
 
@@ -129,7 +129,7 @@ def student_t(nu: float = 4.0) -> GradientNoise:
         "student_t",
         sampled_gradients,
         whole=True,
-        most=MOST_LANES,
+        most=MOST_BRANCHES,
         parameters=lambda sigma_tilde, sigma_H, d: (nu,),
         law=partial(law, nu),
         length=partial(length, nu),

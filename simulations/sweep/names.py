@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cache
 
 from simulations import families
-from simulations.experiment import Experiment
+from simulations.experiment import DRAWS, Experiment
 from simulations.methods import METHODS
 from simulations.sweep.axes import Value, number
 from simulations.verdicts.cell import Cell
@@ -88,6 +88,7 @@ RANGES: dict[str, Callable[[Value], str]] = {
     "method": _known(lambda: METHODS),
     "estimate": _known(lambda: ("maml", "fo_maml", "hf_maml")),
     "by": _known(lambda: ("balls", "moments", "outcomes", "certificate")),
+    "draws": _known(lambda: DRAWS),
     "step": _step,
     "zeta": _within("a number of (0, 1/6]", lambda x: 0 < x <= Fraction(1, 6)),
     "shift": _within("a number", lambda x: abs(x) < float("inf")),
