@@ -57,6 +57,7 @@ WORDS = (
 #define __global__
 #define __device__
 #define __forceinline__ inline
+#define __launch_bounds__(...)
 static struct { unsigned x; } blockIdx, blockDim, threadIdx;
 """
 )

@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from simulations import Experiment, engine_array, families, run
 from simulations.blocks import norms, weighted_sum
-from simulations.fused import NAMESPACE, Untraceable, replay, trace
+from simulations.fused import NAMESPACE, Untraceable, program, replay, trace
 from simulations.fused.lazy import Axis, Block, Lazy, parts
 from simulations.fused.schedule import schedule
+from simulations.fused.source import Tuning
 from simulations.fused.values import value
 from simulations.iteration import Ask
 from simulations.kernels import SAMPLED_GRADIENTS, callback, on_arrays
@@ -103,6 +104,14 @@ def test_blocks_and_chunks_of_fused_iterations_are_the_same_bits(stand_in, monke
     assert_array_equal(split.frame.to_numpy(), whole.frame.to_numpy())
 
 
+def test_tuning_changes_no_bit(stand_in, monkeypatch):
+    """Threads in a block, registers and unrolling."""
+    asked = _asked("maml", families.cosine(6, 5, sigma=0.1), "cupy")
+    plain = run(asked).state.points
+    monkeypatch.setattr(program, "TUNING", Tuning(threads=32, blocks=7, unroll=2))
+    assert_array_equal(run(asked).state.points, plain)
+
+
 def test_lost_replicates_are_lost_at_the_same_iteration(stand_in):
     """And stand still."""
     own, fused = (
@@ -116,10 +125,10 @@ def test_lost_replicates_are_lost_at_the_same_iteration(stand_in):
 
 def test_a_direction_is_one_kernel():
     """MAML's sum over tasks with all its draws; conjugate gradients keep blocks, MAML none."""
-    program = _program()
-    rows = [source for source in program.sources if "i_B = 0" in source.text]
-    assert len(rows) == 1 and len(program.sources) <= 8
-    assert program.bytes < 8 * 4 * 16
+    made = _program()
+    rows = [source for source in made.sources if "i_B = 0" in source.text]
+    assert len(rows) == 1 and len(made.sources) <= 8
+    assert made.bytes < 8 * 4 * 16
     assert len({source.text for source in _program("imaml", step=0.1).sources}) <= 12
 
 
@@ -132,8 +141,8 @@ def test_numbers_of_an_experiment_are_arguments():
 
 def test_kept_values_share_memory_once_they_are_read():
     """Conjugate gradients have more values than pools."""
-    program = _program("imaml", step=0.1)
-    assert len(program.pools) < len(program.places)
+    made = _program("imaml", step=0.1)
+    assert len(made.pools) < len(made.places)
 
 
 def test_sums_in_parts_depend_on_the_length_alone():
