@@ -139,9 +139,14 @@ def test_numbers_of_an_experiment_are_arguments():
     assert [source.arguments for source in one.sources] != [source.arguments for source in other.sources]
 
 
-def test_kept_values_share_memory_once_they_are_read():
-    """Conjugate gradients have more values than pools."""
-    made = _program("imaml", step=0.1)
+@pytest.mark.parametrize("method", ["hf_maml", "imaml"])
+def test_kept_values_share_memory_once_they_are_read(method):
+    """What a kernel reads is what was last written there, and there are fewer pools than values."""
+    made, held = _program(method, ask=ALL, step=0.1), {}
+    for kernel in made.kernels:
+        for v in kernel.loads - set(made.names):
+            assert held[made.places[v]] is v
+        held |= {made.places[v]: v for v in (*kernel.sums, *kernel.stores) if v not in made.names}
     assert len(made.pools) < len(made.places)
 
 

@@ -32,10 +32,10 @@ class Program:
     def __init__(self, outputs: Mapping[str, Value], sizes: Mapping[str, int]) -> None:
         if len(set(outputs.values())) < len(outputs):
             raise Untraceable("two outputs are the same value")
-        kernels = schedule(list(outputs.values()))
-        self.sources = [written(kernel, sizes, TUNING) for kernel in kernels]
+        self.kernels = schedule(list(outputs.values()))
+        self.sources = [written(kernel, sizes, TUNING) for kernel in self.kernels]
         self.outputs, self.names = frozenset(outputs), {v: name for name, v in outputs.items()}
-        self.places, self.pools = _places(kernels, self.names, sizes)
+        self.places, self.pools = _places(self.kernels, self.names, sizes)
 
     @property
     def bytes(self) -> int:
