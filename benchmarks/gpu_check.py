@@ -1,26 +1,38 @@
-"""The array engine on a GPU: does it agree with NumPy, and what does a task-coordinate cost against NumPy and JAX?
+"""The array engine on a GPU: does it agree with NumPy, and what does a task-coordinate cost against JAX on that card?
 
-    PYTHONPATH=. python benchmarks/gpu_check.py [FILE.json]
+    PYTHONPATH=. python benchmarks/gpu_check.py [--json FILE] [--sizes 2,16] [--iterations N] [--merged]
+        [--fmad] [--threads N] [--blocks N] [--unroll N] [--unfused] [--kernels] [--skip agreement,jax,run]
 
 Needs numpy, scipy, pandas, sympy (with mpmath), python-flint, numba and CuPy; JAX is timed where it can be imported.
 Exit code 1 where CuPy and NumPy differ by more than 1e-10.
+
+--fmad: let the compiler contract products into sums. --threads, --blocks, --unroll: `Tuning` of
+simulations/fused/source.py. --merged: time merged draws too. --unfused: time that way too. --kernels: microseconds of
+each kernel of an iteration, by itself.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import sys
 import time
 
 import numpy as np
 
-from simulations import Experiment, families, run
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+from benchmarks import gpu_jax
+from simulations import Experiment, engine_array, families, run
+from simulations.fused import program, replay
 
 AGREEMENT = 1e-10
-SIZES = ((16, 32, 65_536, 40), (128, 100, 8_192, 40), (1024, 100, 1_024, 40))
+SIZES = {2: (10, 524_288), 16: (32, 65_536), 128: (100, 8_192), 1024: (100, 1_024)}
 B, REPEATS = 20, 3
 BATCHES = {"B": B, "D_in": 10, "D_o": 10, "D_h": 10, "B_step": 1, "D_step": 1}
-NUMPY_SHARE = 512
+METHODS = ("maml", "fo_maml", "hf_maml", "multi_step", "reptile", "imaml")
+SMALL = (16, 8)
 
 
 def experiment(engine, d, tasks, replicates, iterations, **more):
@@ -30,17 +42,20 @@ def experiment(engine, d, tasks, replicates, iterations, **more):
 
 
 def disagreement():
-    """The largest relative difference of points after 50 iterations, by method."""
-    more = {"method_options": {}, "eps": (1.0,)}
-    found = {}
-    for method in ("maml", "fo_maml", "hf_maml", "multi_step", "reptile", "imaml"):
+    """The largest relative difference of points after 50 iterations: all methods, and MAML with odd and long rows."""
+    cases = {method: (method, 16) for method in METHODS} | {"maml, d = 3": ("maml", 3), "maml, d = 130": ("maml", 130)}
+    cases["maml, merged"] = ("maml", 16)
+    for name, (method, d) in cases.items():
         step = {"step": 0.05} if method in ("reptile", "imaml") else {}
-        cpu, gpu = (
-            run(experiment(name, 16, 32, 64, 50, method=method, **step, **more)).state.points
-            for name in ("numpy", "cupy")
+        draws = {"draws": "merged"} if name.endswith("merged") else {}
+        more = {"method": method, "method_options": {}, "eps": (1.0,), **step, **draws}
+        start = time.perf_counter()
+        cpu, gpu = (run(experiment(engine, d, 32, 64, 50, **more)).state.points for engine in ("numpy", "cupy"))
+        off = float(np.abs(gpu - cpu).max() / np.abs(cpu).max())
+        print(
+            f"{name}: relative difference of CuPy from NumPy {off:.1e}, {time.perf_counter() - start:.1f} s", flush=True
         )
-        found[method] = float(np.abs(gpu - cpu).max() / np.abs(cpu).max())
-    return found
+        yield name, off if np.isfinite(off) else np.inf
 
 
 def best(work):
@@ -54,72 +69,122 @@ def best(work):
     return min(spent)
 
 
-def jax_run(d, tasks, replicates, iterations, implementation):
-    """The same step as a good JAX user writes it: batched, jitted, scanned, float64."""
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", True)
-    family = families.cosine(d, tasks, sigma=0.1)
-    (shifts, tilts), (A, omega) = map(jnp.asarray, (family.table, family.shared))
-    s = float(family.constants.sigma_tilde) / np.sqrt(d)
-    sigma_H, alpha, rho, L = float(family.constants.sigma_H) / np.sqrt(10), 1 / 6, 1.0, 1.0
-
-    def gradient(w, c, b):
-        return A * omega * jnp.sin(omega * (w - c)) + b
-
-    def step(w, key):
-        task, inner, outer, bend, step_task, step_noise = jax.random.split(key, 6)
-        picks = jax.random.randint(task, (replicates, B), 0, tasks)
-        c, b, shape = shifts[picks], tilts[picks], (replicates, B, d)
-        g = gradient(w[:, None], c, b) + s / np.sqrt(10) * jax.random.normal(inner, shape)
-        h = gradient(w[:, None] - alpha * g, c, b) + s / np.sqrt(10) * jax.random.normal(outer, shape)
-        z = sigma_H * jax.random.normal(bend, (replicates, B, 1))
-        G = h - alpha * (A * omega**2 * jnp.cos(omega * (w[:, None] - c)) + z) * h
-        pick = jax.random.randint(step_task, (replicates,), 0, tasks)
-        found = gradient(w, shifts[pick], tilts[pick]) + s * jax.random.normal(step_noise, w.shape)
-        beta = 1 / (12 * (4 * L + 2 * rho * alpha * jnp.linalg.norm(found, axis=1)))
-        return w - beta[:, None] * G.mean(axis=1), None
-
-    keys = jax.random.split(jax.random.key(0, impl=implementation), iterations)
-    start = jnp.tile(jnp.asarray(family.start), (replicates, 1))
-    scan = jax.jit(lambda w: jax.lax.scan(step, w, keys)[0])
-    return lambda: scan(start).block_until_ready()
+def engine_call(asked, unfused=False):
+    """Iterations 1, 2, ... of an experiment by the engine alone: a function that runs them, and the engine."""
+    if unfused:
+        engine_array.fusible = lambda family: False
+    engine = engine_array.engine(asked.engine, asked.family, asked.plan())
+    if isinstance(engine, replay.Programs) == unfused:
+        raise SystemExit("the engine runs another way than it is timed for")
+    points = np.tile(asked.family.start, (asked.replicates, 1))
+    scheduled = np.full(asked.iterations - 1, np.nan)
+    return lambda: engine(points.copy(), scheduled, 1, 1, np.full(asked.replicates, -1)), engine
 
 
-def timings():
+def kernels(asked):
+    """Microseconds of each kernel of a plain iteration, and its threads."""
+    import cupy as cp
+
+    _, engine = engine_call(asked)
+    made, count = engine.program(1), asked.replicates
+    state = replay._Replay(engine, 0, count)
+    w = cp.asarray(np.tile(asked.family.start, (count, 1)))
+    state(1, 0.1, w, cp.full(count, -1), {})
+    found = []
+    for source, launch in zip(made.sources, state.bound[next(iter(state.bound))].launches, strict=True):
+        begin, end = cp.cuda.Event(), cp.cuda.Event()
+        begin.record()
+        for _ in range(20):
+            launch.kernel(launch.grid, (program.TUNING.threads,), tuple(launch.given))
+        end.record()
+        end.synchronize()
+        total = source.threads * (count if source.each else 1)
+        found.append((1000 * cp.cuda.get_elapsed_time(begin, end) / 20, total, launch.kernel.num_regs))
+    return found
+
+
+def timings(asked):
     """Nanoseconds per task-coordinate (replicates x iterations x B x d of them) for each size."""
-    for d, tasks, replicates, iterations in SIZES:
-        count, row = replicates * iterations * B * d, {"d": d, "replicates": replicates, "iterations": iterations}
-        gpu = experiment("cupy", d, tasks, replicates, iterations)
-        row["cupy"] = 1e9 * best(lambda gpu=gpu: run(gpu)) / count
-        few = max(replicates // NUMPY_SHARE, 1)
-        cpu = experiment("numpy", d, tasks, few, iterations)
-        row["numpy"] = 1e9 * best(lambda cpu=cpu: run(cpu)) / (count * few / replicates)
-        try:
-            for implementation in ("threefry2x32", "rbg"):
-                work = jax_run(d, tasks, replicates, iterations, implementation)
-                row[f"jax {implementation}"] = 1e9 * best(work) / count
-        except ImportError:
-            row["jax"] = "not installed"
+    for d in asked.sizes:
+        tasks, replicates = SIZES[d]
+        count, row = replicates * (asked.iterations - 1) * B * d, {"d": d, "replicates": replicates}
+        gpu = experiment("cupy", d, tasks, replicates, asked.iterations)
+        row["CuPy engine"] = 1e9 * best(engine_call(gpu)[0]) / count
+        if "run" not in asked.skip:
+            row["CuPy run()"] = 1e9 * best(lambda gpu=gpu: run(gpu)) / count
+        if asked.merged:
+            merged = experiment("cupy", d, tasks, replicates, asked.iterations, draws="merged")
+            row["CuPy engine, merged"] = 1e9 * best(engine_call(merged)[0]) / count
+        if asked.kernels:
+            for each in kernels(gpu):
+                print("    kernel: {:.1f} us, {} threads, {} registers".format(*each))
+        free()
+        if "jax" not in asked.skip:
+            row |= gpu_jax.timed(best, d, tasks, replicates, asked.iterations - 1, B, count)
         yield row
 
 
+def free():
+    """Gives CuPy's unused memory back."""
+    import cupy as cp
+
+    cp.get_default_memory_pool().free_all_blocks()
+
+
+def unfused(asked):
+    """Nanoseconds per task-coordinate with one pass over memory for each block; last, as it turns fusing off."""
+    for d in asked.sizes:
+        tasks, replicates = SIZES[d]
+        gpu = experiment("cupy", d, tasks, replicates, 11)
+        yield {"d": d, "CuPy unfused": 1e9 * best(engine_call(gpu, True)[0]) / (replicates * 10 * B * d)}
+
+
+def overhead():
+    """Microseconds of an iteration that is too small to fill the card: what Python and launches take."""
+    work, _ = engine_call(experiment("cupy", SMALL[0], 32, SMALL[1], 1001))
+    return 1e6 * best(work) / 1000
+
+
+def table(rows):
+    """Rows of names and numbers as lines of text."""
+    for row in rows:
+        cells = (f"{name} {x:.4f}" if isinstance(x, float) else f"{name} {x}" for name, x in row.items())
+        print("  ".join(cells), flush=True)
+        yield row
+
+
+def arguments():
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json")
+    parser.add_argument("--fmad", action="store_true")
+    for name in ("threads", "blocks", "unroll"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(program.TUNING, name))
+    parser.add_argument("--sizes", type=lambda text: [int(d) for d in text.split(",")], default=list(SIZES))
+    parser.add_argument("--iterations", type=int, default=201)
+    parser.add_argument("--unfused", action="store_true")
+    parser.add_argument("--merged", action="store_true")
+    parser.add_argument("--kernels", action="store_true")
+    parser.add_argument("--skip", type=lambda text: text.split(","), default=[])
+    return parser.parse_args()
+
+
 def main() -> int:
-    off, rows = disagreement(), []
-    print("largest relative difference of CuPy from NumPy:", {name: f"{x:.1e}" for name, x in off.items()})
-    for row in timings():
-        rows.append(row)
-        print(
-            "  ".join(f"{name} {x:.3g}" if isinstance(x, float) else f"{name} {x}" for name, x in row.items()),
-            flush=True,
-        )
-    text = json.dumps({"relative_difference": off, "nanoseconds_per_task_coordinate": rows})
+    asked = arguments()
+    program.TUNING = program.Tuning(asked.threads, asked.blocks, asked.unroll)
+    program.OPTIONS = ("--fmad=true",) if asked.fmad else program.OPTIONS
+    off = dict(disagreement()) if "agreement" not in asked.skip else {}
+    print("nanoseconds per task-coordinate, float64:")
+    rows = list(table(timings(asked)))
+    small = overhead()
+    print(f"an iteration of {SMALL[1]} replicates, d = {SMALL[0]}: {small:.0f} us")
+    rows += list(table(unfused(asked))) if asked.unfused else []
+    text = json.dumps({"relative_difference": off, "nanoseconds_per_task_coordinate": rows, "small_us": small})
     print(text)
-    if sys.argv[1:]:
-        with open(sys.argv[1], "w") as file:
+    if asked.json:
+        with open(asked.json, "w") as file:
             file.write(text)
-    return int(max(off.values()) > AGREEMENT)
+    return int(max(off.values(), default=0.0) > AGREEMENT)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Methods, noises and step rules are the functions the Numba engine compiles, rebu
 become array forms, their formulas run as they stand. Numbers are drawn at the same addresses, so the engines agree to
 rounding; only sums over coordinates and tasks may be taken in another order.
 
+On a GPU an iteration is traced once and becomes a few CUDA kernels (`simulations.fused`); where it cannot be
+traced, and on NumPy, every block is one pass over memory.
+
 What a file must keep to, to run here: reach rows through `simulations.blocks`, random numbers through
 `philox.add_normals`, `draw_tasks` and the helpers below them, take sizes from shapes (`out.shape[:-1]`, `shape[-1]`),
 choose by arithmetic or `np.where` and never by an `if` on a drawn number. What cannot, registers an `array_form`.
@@ -12,19 +15,17 @@ choose by arithmetic or `np.where` and never by an `if` on a drawn number. What 
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 
 import numpy as np
 
-from simulations.blocks import gather, norm
 from simulations.family import Family, Formula
-from simulations.fused import elementwise
-from simulations.kernels import Address, Law, Plan, Tasks, has_array_form, on_arrays
-from simulations.noises.gaussian import outer_noise
-from simulations.philox import TASK, draw_tasks
+from simulations.fused import NAMESPACE, Untraceable, elementwise
+from simulations.fused.replay import Programs
+from simulations.iteration import Iteration, Lengths, Time, asked, in_blocks
+from simulations.kernels import Law, Plan, Tasks, has_array_form, on_arrays
 
 _MEMORY = {"numpy": 2**24, "cupy": 2**31}
 
@@ -57,27 +58,47 @@ def engine(name: str, family: Family, plan: Plan) -> Callable:
         if not kind.in_blocks:
             raise ValueError(f"{kind.name} noise runs on engine 'cpu' alone: its kernel is not written in blocks")
     xp = module(name)
-    return partial(advance, xp, _MEMORY[name], _on_arrays(plan, family, xp))
+    unfused = partial(advance, xp, _MEMORY[name], _on_arrays(plan, family, xp))
+    if xp is np or not fusible(family):
+        return unfused
+    try:
+        return Programs(xp, plan, _kernels(plan, family, NAMESPACE))
+    except Untraceable:
+        return unfused
 
 
-def _on_arrays(plan: Plan, family: Family, xp: ModuleType) -> Plan:
-    """The plan with kernels for arrays, and its arrays where `xp` keeps them; the table gets a replicate axis."""
-    tasks, law = plan.oracle.tasks, plan.law
-    kernels, shared = _tasks(family, xp), tuple(map(float, family.unturned.shared))
+def fusible(family: Family) -> bool:
+    """Whether tasks are sums over coordinates, which is what tracing knows to write down.
+
+    Noises, methods and step rules are tried: what they do beyond arithmetic and blocks raises `Untraceable`.
+    """
+    return family.formula is not None and family.rotation is None
+
+
+def _kernels(plan: Plan, family: Family, xp: object) -> Plan:
+    """The plan with kernels for arrays, and its numbers as such."""
+    shared = tuple(map(float, family.unturned.shared))
     oracle = plan.oracle._replace(
-        tasks=Tasks(*kernels, xp.asarray(tasks.table)[:, None], shared),
+        tasks=Tasks(*_tasks(family, xp), plan.oracle.tasks.table, shared),
         gradients=on_arrays(plan.oracle.gradients, xp),
         products=on_arrays(plan.oracle.products, xp),
         spread=tuple(map(float, plan.oracle.spread)),
     )
     names = ("direction", "gradient", "objective", "step")
     kernels = {name: on_arrays(getattr(plan, name), xp) for name in names}
-    law = Law(xp.asarray(law.probabilities), xp.asarray(law.cumulative), xp.asarray(law.everyone))
     settings = {
         name: setting._replace(options=tuple(map(float, setting.options)))
         for name, setting in (("setting", plan.setting), ("exact", plan.exact))
     }
-    return plan._replace(**kernels, **settings, oracle=oracle, law=law)
+    return plan._replace(**kernels, **settings, oracle=oracle)
+
+
+def _on_arrays(plan: Plan, family: Family, xp: ModuleType) -> Plan:
+    """The plan with kernels for arrays, and its arrays where `xp` keeps them; the table gets a replicate axis."""
+    made, law = _kernels(plan, family, xp), plan.law
+    tasks = made.oracle.tasks._replace(table=xp.asarray(plan.oracle.tasks.table)[:, None])
+    law = Law(xp.asarray(law.probabilities), xp.asarray(law.cumulative), xp.asarray(law.everyone))
+    return made._replace(oracle=made.oracle._replace(tasks=tasks), law=law)
 
 
 def _tasks(family: Family, xp: ModuleType) -> tuple[Callable, ...]:
@@ -125,73 +146,18 @@ def advance(
     parameters, _, tasks, d = plan.oracle.tasks.table.shape
     rows = max(tasks, plan.B, plan.rule.B_step)
     block = max(1, int(memory // (8 * rows * d * (2 * plan.slots + parameters + 8))))
-    found = tuple(np.full((scheduled.size, w.shape[0]), np.nan) for _ in range(3))
+
+    def iterations(first: int, count: int) -> Callable:
+        replicates = xp.arange(first, first + count, dtype=np.uint64)[:, None]
+        made = Iteration(xp, plan, Lengths(count, plan.B, tasks, plan.rule.B_step, d), replicates)
+
+        def iterate(k: int, planned: float, w, lost, rows: dict) -> tuple:
+            found = made(asked(plan, k), w, lost, Time(np.uint64(k), k, planned))
+            for name, row in rows.items():
+                row[...] = found[name]
+            return found["point"], found["lost"]
+
+        return iterate
+
     with np.errstate(all="ignore"):
-        for first in range(0, w.shape[0], block):
-            part = slice(first, first + block)
-            _Block(xp, plan, first, w[part], diverged[part]).run(scheduled, start, [each[:, part] for each in found])
-    return found
-
-
-class _Block:
-    """Some replicates side by side, with their scratch."""
-
-    def __init__(self, xp: ModuleType, plan: Plan, first: int, w: np.ndarray, diverged: np.ndarray) -> None:
-        self.xp, self.plan, self.home = xp, plan, (w, diverged)
-        self.point, self.lost = xp.asarray(w).copy(), xp.asarray(diverged).copy()
-        self.replicates = xp.arange(first, first + len(w), dtype=np.uint64)[:, None]
-        helpers = norm, draw_tasks, gather, outer_noise
-        self.norm, self.draw, self.gather, self.outer = (on_arrays(each, xp) for each in helpers)
-        (parameters, _, tasks, d), B, B_step = plan.oracle.tasks.table.shape, plan.B, plan.rule.B_step
-        shape = len(w), B or tasks, d
-        self.work, self.exact_work = xp.empty((plan.slots, *shape)), xp.empty((plan.slots, len(w), tasks, d))
-        self.step_work = xp.empty((2, len(w), B_step or tasks, d))
-        self.picks, self.step_picks = (xp.empty((len(w), n), dtype=np.int64) for n in (B, B_step))
-        self.picked, self.step_picked = (xp.empty((parameters, len(w), n, d)) for n in (B, B_step))
-        self.shares = xp.full(B, 1.0 / max(B, 1))
-
-    def run(self, scheduled: np.ndarray, start: int, found: list[np.ndarray]) -> None:
-        """All scheduled iterations; results go home once, at the end."""
-        here = [self.xp.full(each.shape, math.nan) for each in found]
-        for offset, planned in enumerate(scheduled):
-            self._iterate(start + offset, float(planned), *(each[offset] for each in here))
-        for target, source in zip((*self.home, *found), (self.point, self.lost, *here), strict=True):
-            target[...] = source if self.xp is np else self.xp.asnumpy(source)
-
-    def _iterate(self, k: int, planned: float, norms, objectives, steps) -> None:
-        xp, plan, w = self.xp, self.plan, self.point
-        address = Address(plan.seed, self.replicates, np.uint64(k), TASK)
-        everyone = plan.law.everyone, plan.oracle.tasks.table, plan.law.probabilities
-        gradient, unused = xp.zeros(w.shape), xp.zeros(w.shape)
-        noted = k % plan.record_every == 0
-        if plan.reuse or noted or k % plan.norm_every == 0:
-            plan.gradient(plan.oracle, plan.exact, w, *everyone, address, self.exact_work, gradient, unused)
-            norms[...] = self.norm(gradient)
-            self.lost = xp.where((self.lost < 0) & ~xp.isfinite(norms), k, self.lost)
-        if noted:
-            plan.objective(plan.oracle.tasks, plan.law, plan.exact, w, *everyone[:2], self.exact_work, objectives)
-        if k == plan.last:
-            return
-        update = gradient if plan.reuse else self._update(address, everyone)
-        step_tasks = (self.step_picks, self.step_picked) if plan.rule.B_step else everyone[:2]
-        step = xp.empty(len(w))
-        plan.step(plan.oracle, plan.rule, plan.law, w, planned, address, self.step_work, *step_tasks, step)
-        gone = self.lost >= 0
-        steps[...] = step
-        steps[gone] = math.nan
-        self.point = xp.where(gone[:, None], w, w - steps[:, None] * update)
-        self.lost = xp.where(~gone & ~xp.isfinite(self.norm(self.point)), k + 1, self.lost)
-
-    def _update(self, address: Address, everyone: tuple):
-        plan, update, squares = self.plan, self.xp.zeros(self.point.shape), self.xp.zeros(self.point.shape)
-        picks, table, weights = everyone
-        if plan.B:
-            self.draw(plan.law, address, self.picks)
-            self.gather(plan.oracle.tasks.table, self.picks, self.picked)
-            picks, table, weights = self.picks, self.picked, self.shares
-        plan.direction(
-            plan.oracle, plan.setting, self.point, picks, table, weights, address, self.work, update, squares
-        )
-        if plan.merge:
-            self.outer(plan.oracle.spread, plan.setting.D_o, squares, address, update)
-        return update
+        return in_blocks(xp, plan, block, iterations, w, scheduled, start, diverged)

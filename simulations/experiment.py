@@ -237,7 +237,9 @@ def run(
     log = Log(experiment, state)
     advance = ENGINES[experiment.engine](family, plan)
     rows = max(family.size, plan.B, plan.rule.B_step)
-    chunk = int(np.clip(_CHUNK_WORK // (experiment.replicates * rows * family.dim), 1, _LONGEST_CHUNK))
+    work = experiment.replicates * rows * family.dim
+    chunk = advance.chunk(work, experiment.replicates) if hasattr(advance, "chunk") else _CHUNK_WORK // work
+    chunk = int(np.clip(chunk, 1, _LONGEST_CHUNK))
     total = experiment.iterations + 1
     total = total if stop is None else min(total, positive_integer("stop", stop))
     while log.next < total and not log.settled:

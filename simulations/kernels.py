@@ -159,10 +159,11 @@ def has_array_form(kernel: object) -> bool:
 def on_arrays(kernel: object, xp: ModuleType = np) -> Callable:
     """The source of a kernel or helper as a plain function, which runs on arrays as it stands, with all it calls.
 
-    xp: the array module that `np` stands for in it, numpy or cupy.
+    xp: what `np` stands for in it: numpy, cupy, or a tracer (`simulations.fused`), which may have `forms` of its own.
     """
     kernel = getattr(kernel, "kernel", kernel)
-    plain = _ARRAY_FORMS.get(kernel) or getattr(kernel, "py_func", None) or kernel.__wrapped__
+    form = getattr(xp, "forms", {}).get(kernel) or _ARRAY_FORMS.get(kernel)
+    plain = form or getattr(kernel, "py_func", None) or kernel.__wrapped__
     called = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
     helpers = {name: _helper(helper, xp) for name, helper in called.items() if _is_kernel(helper)}
     module = {"np": xp} if called.get("np") is np else {}

@@ -201,8 +201,9 @@ class Log:
         """Take in the next iterations, each argument (iterations, replicates); what lies beyond `last` is dropped."""
         iterations = self.next + np.arange(len(norms))
         asked = iterations % self.norm_every == 0
-        lost = (self.diverged >= 0) & (iterations[:, None] >= self.diverged)
-        norms[lost & asked[:, None]] = objectives[lost] = math.inf
+        if (self.diverged >= 0).any():
+            lost = (self.diverged >= 0) & (iterations[:, None] >= self.diverged)
+            norms[lost & asked[:, None]] = objectives[lost] = math.inf
         mean, error = self._mean(norms[asked])
         for e, target in enumerate(self.eps):
             _first(self.passage[e], norms <= target, self.next)

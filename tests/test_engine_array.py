@@ -1,12 +1,7 @@
 """The array engine is the Numba engine to rounding, on the same addresses, for every method, family, noise and step."""
 
-import ctypes
 import dataclasses
-import subprocess
 import sys
-import tempfile
-import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +9,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 
 from simulations import Experiment, blocks, engine_array, families, run
-from simulations.fused import Fused, traced
+from simulations.fused import Fused, Untraceable, formula
 from simulations.kernels import ADDRESS, MATRIX, PICKS, VECTOR, Address, Law, compiled, inlined, on_arrays
 from simulations.kernels import types as kinds
 from simulations.methods import METHODS
 from simulations.philox import INNER, add_normals, draw_tasks, normal_pair
+from tests import card
 
 NOISE = {"L": 1.5, "rho": 0.8, "sigma": 0.5, "sigma_tilde": 0.4, "sigma_H": 0.7}
 FAMILIES = {
@@ -121,52 +117,10 @@ def test_random_numbers_are_the_same(shape):
         assert_array_equal(picked[r], picks)
 
 
-MACROS = """
-#include <math.h>
-#include <string.h>
-typedef unsigned long long word;
-static word __double_as_longlong(double x) { word y; memcpy(&y, &x, 8); return y; }
-static double __longlong_as_double(word x) { double y; memcpy(&y, &x, 8); return y; }
-"""
-
-
-class _ElementwiseKernel:
-    """CuPy's, by the machine's own C compiler: one pass over broadcast arrays."""
-
-    def __init__(self, inputs, outputs, operation, name, options=()):
-        assert options == ("--fmad=false",)
-        kinds = {"float64": "double", "uint64": "word"}
-        self.types = [np.dtype(each.split()[0]) for each in inputs.split(", ")]
-        self.found = [np.dtype(each.split()[0]) for each in outputs.split(", ")]
-        named = [each.split() for each in f"{inputs}, {outputs}".split(", ")]
-        places = ", ".join(f"{kinds[kind]} *p_{each}" for kind, each in named)
-        reads = " ".join(f"{kinds[kind]} {each} = p_{each}[k];" for kind, each in named)
-        writes = " ".join(f"p_{each}[k] = {each};" for _, each in named[len(self.types) :])
-        body = f"void f(word size, {places}) {{ for (word k = 0; k < size; k++) {{ {reads} {operation} {writes} }} }}"
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "f.c").write_text(MACROS + body)
-            command = ["cc", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so", "f.c", "-lm"]
-            subprocess.run(command, cwd=folder, check=True)
-            self.function = ctypes.CDLL(f"{folder}/f.so").f
-
-    def __call__(self, *arguments):
-        given = [np.ascontiguousarray(each) for each in np.broadcast_arrays(*arguments)]
-        assert [each.dtype for each in given] == self.types
-        found = [np.zeros(given[0].shape, kind) for kind in self.found]
-        pointers = [ctypes.c_void_p(each.ctypes.data) for each in (*given, *found)]
-        self.function(ctypes.c_ulonglong(given[0].size), *pointers)
-        return tuple(found) if len(found) > 1 else found[0]
-
-
 @pytest.fixture
 def stand_in(monkeypatch):
     """NumPy in the place of CuPy, but for the kernels, which are compiled from the same lines."""
-    cupy = types.ModuleType("cupy")
-    vars(cupy).update({**vars(np), "__name__": "cupy", "__spec__": None})
-    cupy.ElementwiseKernel, cupy.asnumpy = _ElementwiseKernel, np.asarray
-    cupy.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    return cupy
+    return card.installed(monkeypatch)
 
 
 @pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
@@ -180,11 +134,11 @@ def test_what_runs_on_a_gpu_agrees_to_rounding(stand_in, method, build):
 
 
 def test_fused_normals_are_the_same_bits(stand_in):
-    """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against NumPy."""
+    """The source of a GPU kernel, compiled as C: Philox, logarithm, sine and all, against the CPU engine's."""
     address = Address(np.uint64(2**63 + 5), np.uint64(2**32 - 1), np.uint64(2**31), INNER)
     indices = np.arange(50, dtype=np.uint64)
     found = Fused(normal_pair, stand_in)(indices, address)
-    assert_array_equal(found, on_arrays(normal_pair)(indices, address))
+    assert_array_equal(np.transpose(found), [normal_pair(index, address) for index in indices])
 
 
 @pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
@@ -210,11 +164,11 @@ def test_choices_by_arithmetic_are_the_same(stand_in):
 
 def test_what_cannot_be_fused_is_refused():
     """A whole number added to a float would round differently on the GPU; a choice would be made once for all."""
-    with pytest.raises(TypeError, match="a choice that depends on a traced number cannot be fused"):
-        traced(inlined(lambda x: x if x > 0.0 else -x), ("d",))
+    with pytest.raises(Untraceable, match="a choice that depends on a traced number cannot be fused"):
+        formula(inlined(lambda x: x if x > 0.0 else -x), ("d",))
     mixed = inlined(lambda word, x: word + x)
-    with pytest.raises(TypeError, match="of uint64 and float64 cannot be fused"):
-        traced(mixed, ("Q", "d"))
+    with pytest.raises(Untraceable, match="of uint64 and float64 cannot be fused"):
+        formula(mixed, ("Q", "d"))
 
 
 def _random(*shape):
