@@ -1,14 +1,12 @@
 """The array engine on a GPU: does it agree with NumPy, and what does a task-coordinate cost against JAX on that card?
 
-    PYTHONPATH=. python benchmarks/gpu_check.py [--json FILE] [--sizes 2,16] [--iterations N] [--merged]
-        [--fmad] [--threads N] [--blocks N] [--unroll N] [--unfused] [--kernels] [--skip agreement,jax,run]
+    PYTHONPATH=. python benchmarks/gpu_check.py [--json FILE] [--sizes 2,16] [--iterations N] [--unfused] [--kernels]
+        [--skip agreement,jax,run]
 
 Needs numpy, scipy, pandas, sympy (with mpmath), python-flint, numba and CuPy; JAX is timed where it can be imported.
 Exit code 1 where CuPy and NumPy differ by more than 1e-10.
 
---fmad: let the compiler contract products into sums. --threads, --blocks, --unroll: `Tuning` of
-simulations/fused/source.py. --merged: time merged draws too. --unfused: time that way too. --kernels: microseconds of
-each kernel of an iteration, by itself.
+--unfused: time one pass over memory for each block too. --kernels: microseconds of each kernel of an iteration.
 """
 
 from __future__ import annotations
@@ -95,7 +93,7 @@ def kernels(asked):
         begin, end = cp.cuda.Event(), cp.cuda.Event()
         begin.record()
         for _ in range(20):
-            launch.kernel(launch.grid, (program.TUNING.threads,), tuple(launch.given))
+            launch.kernel(launch.grid, (program.THREADS,), tuple(launch.given))
         end.record()
         end.synchronize()
         total = source.threads * (count if source.each else 1)
@@ -112,9 +110,8 @@ def timings(asked):
         row["CuPy engine"] = 1e9 * best(engine_call(gpu)[0]) / count
         if "run" not in asked.skip:
             row["CuPy run()"] = 1e9 * best(lambda gpu=gpu: run(gpu)) / count
-        if asked.merged:
-            merged = experiment("cupy", d, tasks, replicates, asked.iterations, draws="merged")
-            row["CuPy engine, merged"] = 1e9 * best(engine_call(merged)[0]) / count
+        merged = experiment("cupy", d, tasks, replicates, asked.iterations, draws="merged")
+        row["CuPy engine, merged"] = 1e9 * best(engine_call(merged)[0]) / count
         if asked.kernels:
             for each in kernels(gpu):
                 print("    kernel: {:.1f} us, {} threads, {} registers".format(*each))
@@ -157,13 +154,9 @@ def arguments():
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json")
-    parser.add_argument("--fmad", action="store_true")
-    for name in ("threads", "blocks", "unroll"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(program.TUNING, name))
     parser.add_argument("--sizes", type=lambda text: [int(d) for d in text.split(",")], default=list(SIZES))
     parser.add_argument("--iterations", type=int, default=201)
     parser.add_argument("--unfused", action="store_true")
-    parser.add_argument("--merged", action="store_true")
     parser.add_argument("--kernels", action="store_true")
     parser.add_argument("--skip", type=lambda text: text.split(","), default=[])
     return parser.parse_args()
@@ -171,8 +164,6 @@ def arguments():
 
 def main() -> int:
     asked = arguments()
-    program.TUNING = program.Tuning(asked.threads, asked.blocks, asked.unroll)
-    program.OPTIONS = ("--fmad=true",) if asked.fmad else program.OPTIONS
     off = dict(disagreement()) if "agreement" not in asked.skip else {}
     print("nanoseconds per task-coordinate, float64:")
     rows = list(table(timings(asked)))

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.cases import Case
 from benchmarks.worker import Peer
 
-BASE = Case(d=128, B=20, tasks=100, iterations=100)
+BASE = Case(d=128, B=20, tasks=100, iterations=100, record_every=1000)
 GRID = {
     "replicates": (16, 32, 64, 128, 256),
     "iterations": (50, 100, 200, 400, 800),

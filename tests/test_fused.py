@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from simulations import Experiment, engine_array, families, run
 from simulations.blocks import norms, weighted_sum
-from simulations.fused import NAMESPACE, Untraceable, program, replay, trace
+from simulations.fused import NAMESPACE, Untraceable, replay, trace
 from simulations.fused.lazy import Axis, Block, Lazy, parts
 from simulations.fused.schedule import schedule
-from simulations.fused.source import Tuning
 from simulations.fused.values import value
 from simulations.iteration import Ask
 from simulations.kernels import SAMPLED_GRADIENTS, callback, on_arrays
@@ -104,12 +104,13 @@ def test_blocks_and_chunks_of_fused_iterations_are_the_same_bits(stand_in, monke
     assert_array_equal(split.frame.to_numpy(), whole.frame.to_numpy())
 
 
-def test_tuning_changes_no_bit(stand_in, monkeypatch):
-    """Threads in a block, registers and unrolling."""
-    asked = _asked("maml", families.cosine(6, 5, sigma=0.1), "cupy")
-    plain = run(asked).state.points
-    monkeypatch.setattr(program, "TUNING", Tuning(threads=32, blocks=7, unroll=2))
-    assert_array_equal(run(asked).state.points, plain)
+@pytest.mark.parametrize("name", ["cpu", "numpy", "cupy"])
+def test_a_replicate_lost_at_its_start_stays_there(stand_in, name):
+    """Where ||grad F|| overflows at iteration 0, no step is taken."""
+    family = replace(families.quadratic(dim=2, tasks=3), start=np.array([1e200, 1.0]))
+    found = run(_asked("maml", family, name, step=0.1, iterations=3))
+    assert_array_equal(found.state.points, np.tile(family.start, (len(found.state.points), 1)))
+    assert (found.replicates["stop_reason"] == "diverged").all()
 
 
 def test_lost_replicates_are_lost_at_the_same_iteration(stand_in):

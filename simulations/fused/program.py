@@ -11,10 +11,11 @@ import numpy as np
 
 from simulations.fused.formulas import OPTIONS
 from simulations.fused.schedule import Kernel, schedule
-from simulations.fused.source import NAME, Source, Tuning, written
+from simulations.fused.source import NAME, Source, written
 from simulations.fused.values import REPLICATES, Untraceable, Value
 
-TUNING = Tuning()
+THREADS = 128
+"""In a block of the GPU."""
 _MOST_THREADS = 2**32 - 1
 
 
@@ -33,7 +34,7 @@ class Program:
         if len(set(outputs.values())) < len(outputs):
             raise Untraceable("two outputs are the same value")
         self.kernels = schedule(list(outputs.values()))
-        self.sources = [written(kernel, sizes, TUNING) for kernel in self.kernels]
+        self.sources = [written(kernel, sizes) for kernel in self.kernels]
         self.outputs, self.names = frozenset(outputs), {v: name for name, v in outputs.items()}
         self.places, self.pools = _places(self.kernels, self.names, sizes)
 
@@ -69,7 +70,7 @@ class _Launch:
     def __init__(self, program: Program, source: Source, xp, arrays, scalars, pools, replicates: int) -> None:
         self.kernel = _built(xp, source.text)
         total = source.threads * (replicates if source.each else 1)
-        self.grid, self.given, self.open = (-(-total // TUNING.threads),), [np.uint32(total)], []
+        self.grid, self.given, self.open = (-(-total // THREADS),), [np.uint32(total)], []
         for kind, what in source.arguments:
             name = program.names.get(what) if kind == "kept" else what
             if kind == "number":
@@ -85,7 +86,7 @@ class _Launch:
     def __call__(self, given: Mapping[str, object]) -> None:
         for place, name in self.open:
             self.given[place] = given[name]
-        self.kernel(self.grid, (TUNING.threads,), tuple(self.given))
+        self.kernel(self.grid, (THREADS,), tuple(self.given))
 
 
 @cache

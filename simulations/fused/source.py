@@ -10,25 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from simulations.fused.schedule import PARTS, Kernel
 from simulations.fused.values import COORDINATES, REPLICATES, in_order
 from simulations.fused.writer import Writer
 
 NAME = "mamlbound"
-
-
-class Tuning(NamedTuple):
-    """What may change the speed and never the result.
-
-    threads: in a block of the GPU; blocks: for which the compiler is to leave registers on a processor, 0 for its own
-    choice; unroll: how often loops are written out.
-    """
-
-    threads: int = 128
-    blocks: int = 0
-    unroll: int = 1
 
 
 @dataclass(frozen=True)
@@ -46,7 +33,7 @@ class Source:
     each: bool
 
 
-def written(kernel: Kernel, sizes: Mapping[str, int], tuning: Tuning) -> Source:
+def written(kernel: Kernel, sizes: Mapping[str, int]) -> Source:
     """The kernel's source; sizes: lengths of the axes but the replicates'."""
     sizes = dict(sizes)
     if PARTS in kernel.space:
@@ -58,9 +45,8 @@ def written(kernel: Kernel, sizes: Mapping[str, int], tuning: Tuning) -> Source:
     space = [axis for axis in kernel.space if axis != REPLICATES]
     threads = math.prod(sizes[axis] // (2 if axis == writer.along else 1) for axis in space)
     functions = [*writer.helpers.values(), *(made.source(name) for made, name in writer.formulas.items())]
-    body = [*_place(writer), *writer.before, *_loop(writer, tuning.unroll), *after]
-    bounds = f"__launch_bounds__({tuning.threads}, {tuning.blocks}) " if tuning.blocks else ""
-    head = f'extern "C" __global__ void {bounds}{NAME}({", ".join(["unsigned threads", *writer.declared])}) {{'
+    body = [*_place(writer), *writer.before, *_loop(writer), *after]
+    head = f'extern "C" __global__ void {NAME}({", ".join(["unsigned threads", *writer.declared])}) {{'
     lines = [
         "const unsigned t = blockIdx.x * blockDim.x + threadIdx.x;",
         "if (t >= threads) return;",
@@ -82,7 +68,7 @@ def _place(writer: Writer) -> list[str]:
     return lines
 
 
-def _loop(writer: Writer, unroll: int) -> list[str]:
+def _loop(writer: Writer) -> list[str]:
     """The loop around what is inside; strided by the number of parts where coordinates are summed."""
     axis = writer.kernel.loop
     if axis is None:
@@ -91,8 +77,7 @@ def _loop(writer: Writer, unroll: int) -> list[str]:
     if axis == writer.along:
         first, step = f"{first} * 2", 2 * step
     head = f"for (unsigned i_{axis} = {first}; i_{axis} < {writer.sizes[axis]}; i_{axis} += {step}) {{"
-    often = [f"#pragma unroll {unroll}"] if unroll > 1 else []
-    return [*often, head, *(f"    {line}" for line in writer.inside), "}"]
+    return [head, *(f"    {line}" for line in writer.inside), "}"]
 
 
 def _store(writer: Writer) -> None:
