@@ -55,9 +55,7 @@ def _parameters(table, picks, in_order, room):
 
 
 @linked
-def _direction(
-    kernel, oracle, setting, w, picks, in_order, weights, tile, slots, address, room, work, out, squares
-):
+def _direction(kernel, oracle, setting, w, picks, in_order, weights, tile, slots, address, room, work, out, squares):
     """The update direction of every lane, a tile of the batch's rows at a time."""
     lanes, rows = w.shape[0], weights.size
     fill(0.0, out)

@@ -223,7 +223,7 @@ def float_of(typing_context, x):
 
 
 @intrinsic
-def fused(typing_context, x, y, z):
+def fma(typing_context, x, y, z):
     """x y + z, rounded once: the same bits on every machine."""
     return types.float64(*(types.float64,) * 3), lambda _, builder, __, args: builder.fma(*args)
 
@@ -251,7 +251,7 @@ def held(typing_context, constant):
     return types.float64(types.float64), generate
 
 
-@array_form(fused)
+@array_form(fma)
 def _(x, y, z):
     return x * y + z
 

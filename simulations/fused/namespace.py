@@ -10,7 +10,7 @@ import numpy as np
 from simulations.blocks import gather
 from simulations.fused.lazy import Axis, Block, Lazy, call, lazy
 from simulations.fused.values import COORDINATES, Untraceable, value
-from simulations.kernels import fused
+from simulations.kernels import fma
 from simulations.philox import add_normals, draw_tasks, normal_pair, uniform_pair
 
 _FUNCTIONS = ("floor", "sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tanh")
@@ -56,7 +56,7 @@ class Namespace:
         self.uint64, self.float64, self.abs = _Kind("Q"), _Kind("d"), abs
         self.inf, self.nan, self.pi, self.newaxis = math.inf, math.nan, math.pi, None
         self.maximum, self.minimum = _extreme("fmax", ">"), _extreme("fmin", "<")
-        self.forms = {add_normals: _add_normals, draw_tasks: _draw_tasks, gather: _gather, fused: _fused}
+        self.forms = {add_normals: _add_normals, draw_tasks: _draw_tasks, gather: _gather, fma: _fma}
         for name in _FUNCTIONS:
             setattr(self, name, _function(name))
 
@@ -85,7 +85,7 @@ class Namespace:
         return _full(array.shape, 0.0)
 
 
-def _fused(x, y, z):
+def _fma(x, y, z):
     """Rounded once, as where Numba compiles it."""
     return call("fma({0}, {1}, {2})", "d", x, y, z)
 

@@ -74,6 +74,4 @@ def noncentral_chi_mean(distance: float, s: float, d: int) -> float:
 
 def gaussian() -> GradientNoise:
     """Independent normal coordinates of variance sigma_tilde^2/d a sample."""
-    return GradientNoise(
-        "gaussian", sampled_gradients, in_blocks=True, law=law, length=length, normal=True, round=True
-    )
+    return GradientNoise("gaussian", sampled_gradients, in_blocks=True, law=law, length=length, normal=True, round=True)

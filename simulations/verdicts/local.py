@@ -190,9 +190,7 @@ class Point:
     @cached_property
     def exact_update(self) -> list[arb]:
         """The mean over tasks of the judged estimate with exact oracles."""
-        exact_oracles = enumeration.moments(
-            self.family, self.cell.point, self.alpha, estimate=self.cell.estimator
-        )
+        exact_oracles = enumeration.moments(self.family, self.cell.point, self.alpha, estimate=self.cell.estimator)
         return balls_around(exact_oracles.mean, self.at.room)
 
     @cached_property

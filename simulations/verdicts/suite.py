@@ -99,9 +99,7 @@ def stalled() -> Instance:
     return Instance("stalled", family, (), options, claims, ("published",))
 
 
-HARD: dict[str, Callable[[], Instance]] = {
-    made.__name__: made for made in (flat, steep, unequal, opposed, stalled)
-}
+HARD: dict[str, Callable[[], Instance]] = {made.__name__: made for made in (flat, steep, unequal, opposed, stalled)}
 
 
 def instances(names: Iterable[str] = ()) -> list[Instance]:

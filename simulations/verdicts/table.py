@@ -27,10 +27,7 @@ class VerdictTable:
     @classmethod
     def of(cls, found: Iterable[tuple[str, Verdict]]) -> VerdictTable:
         """From pairs of an instance's name and a verdict on it."""
-        rows = [
-            (name, v.cell.claim.id, v.cell.version, v.status, v.slack, v.expected)
-            for name, v in found
-        ]
+        rows = [(name, v.cell.claim.id, v.cell.version, v.status, v.slack, v.expected) for name, v in found]
         return cls(pd.DataFrame(rows, columns=COLUMNS).replace({"slack": math.inf}, math.nan))
 
     @property
