@@ -9,12 +9,13 @@ import numpy as np
 from benchmarks.cases import Case
 from benchmarks.worker import Peer
 
-BASE = Case(d=128, B=20, tasks=100, iterations=100, record_every=1000)
+BASE = Case(d=64, B=20, tasks=100, iterations=400, record_every=10_000)
+"""Long enough for what a run costs besides its iterations not to show, which are all sampled ones but the first."""
 GRID = {
-    "replicates": (16, 32, 64, 128, 256),
-    "iterations": (50, 100, 200, 400, 800),
-    "B": (20, 40, 80, 160, 320),
-    "d": (128, 256, 512, 1024, 2048),
+    "replicates": (64, 128, 256, 512),
+    "iterations": (400, 800, 1600, 3200),
+    "B": (20, 40, 80, 160),
+    "d": (64, 128, 256, 512),
 }
 
 

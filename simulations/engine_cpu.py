@@ -14,7 +14,19 @@ from itertools import pairwise
 import numpy as np
 
 from simulations.blocks import fill, gather, norm
-from simulations.kernels import COUNT, MATRIX, PICKS, PLAN, VECTOR, Address, Plan, compiled, linked, types
+from simulations.kernels import (
+    COUNT,
+    MATRIX,
+    PICKS,
+    PLAN,
+    VECTOR,
+    Address,
+    Plan,
+    compile_together,
+    compiled,
+    linked,
+    types,
+)
 from simulations.noises.gaussian import outer_noise
 from simulations.philox import TASK, draw_tasks
 
@@ -137,6 +149,13 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
                     moving += lost[lane] < 0
             if not moving:
                 break
+
+
+def prepare(plan: Plan) -> None:
+    """Compile what a run of this plan needs, where nothing is compiled yet: on two cores."""
+    tasks, oracle = plan.oracle.tasks, plan.oracle
+    methods = plan.direction, plan.gradient, plan.objective, plan.step
+    compile_together(_advance, (*methods, oracle.gradients, oracle.products, *tasks[:3]))
 
 
 def advance(

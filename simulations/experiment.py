@@ -266,6 +266,7 @@ def _scheduled(step: Step, iterations: np.ndarray) -> np.ndarray:
 
 
 def _cpu(family: Family, plan: Plan) -> Callable:
+    engine_cpu.prepare(plan)
     return partial(engine_cpu.advance, plan)
 
 

@@ -15,10 +15,13 @@ import hashlib
 import os
 import platform
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -37,6 +40,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401
 
 _SOURCES = Path(__file__).parent
 _KEEP_DAYS = 30
+_PATIENCE = 30.0
+"""Seconds that a run waits for kernels a copy of the process compiles, before it compiles them itself."""
 
 warnings.filterwarnings("ignore", category=NumbaExperimentalFeatureWarning, message="First-class function type")
 
@@ -105,6 +110,38 @@ class Callback(_Kernel, types.WrapperAddressProtocol):
 
     def __wrapper_address__(self) -> int:
         return self.native.address
+
+
+def compile_together(here: Compiled, there: Iterable[_Kernel]) -> None:
+    """Compile a kernel, and others in a copy of this process at the same time, where nothing is compiled yet.
+
+    Only Linux makes such copies safely, and only of a process with one thread; elsewhere, and once the folder holds
+    something, each kernel is compiled or fetched when it is first needed.
+    """
+    alone = sys.platform == "linux" and threading.active_count() == 1 and (os.cpu_count() or 1) > 1
+    if "native" in vars(here) or not alone or any(CACHE_FOLDER.rglob("*.nbi")):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        copy = os.fork()
+    if copy == 0:
+        with contextlib.suppress(BaseException):
+            for kernel in there:
+                kernel.native  # noqa: B018
+        os._exit(0)
+    try:
+        here.native  # noqa: B018
+    finally:
+        _end(copy)
+
+
+def _end(process: int) -> None:
+    """Wait for a process of our own to end by itself, but not for ever."""
+    deadline = time.monotonic() + _PATIENCE
+    while os.waitpid(process, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def compiled(signature: Signature) -> Callable[[Callable], Compiled]:
