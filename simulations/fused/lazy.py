@@ -35,10 +35,12 @@ class Lazy:
 
     @property
     def kind(self) -> str:
+        """Of its numbers: "d" for float64, "Q" for uint64."""
         return self.value.kind
 
     @property
     def shape(self) -> tuple:
+        """The dims."""
         return self.dims
 
     def __getattr__(self, name: str):
@@ -67,6 +69,7 @@ class Lazy:
         return call(f"{'__double_as_longlong' if kind == 'Q' else '__longlong_as_double'}({{0}})", kind, self)
 
     def copy(self) -> Lazy:
+        """The array as it is now."""
         return Lazy(self.value, self.dims)
 
     def __bool__(self):
@@ -96,6 +99,11 @@ class Block(Lazy):
 
     @property
     def value(self) -> Value:
+        """What was last written to it.
+
+        Raises:
+            Untraceable: nothing was.
+        """
         if self.content is None:
             raise Untraceable("scratch is read before it is written")
         return self.content
@@ -123,7 +131,11 @@ class Block(Lazy):
 
 
 def lazy(x: object) -> Lazy:
-    """A number as an array without axes; what is one already."""
+    """A number as an array without axes; what is one already.
+
+    Raises:
+        Untraceable: an array of numbers.
+    """
     if isinstance(x, Lazy):
         return x
     if isinstance(x, np.ndarray) and x.ndim:

@@ -64,24 +64,31 @@ class Namespace:
         raise Untraceable(f"np.{name} cannot be fused")
 
     def where(self, holds: Lazy, x: object, y: object) -> Lazy:
+        """np.where."""
         return call("{0} != 0.0 ? {1} : {2}", "d", holds, x, y)
 
     def isfinite(self, x: Lazy) -> Lazy:
+        """1.0 for a finite number, else 0.0."""
         return call(f"(double)(fabs({{0}}) <= {_LARGEST})", "d", x)
 
     def empty(self, shape: object, dtype: object = None):
+        """A block that is to be written before it is read."""
         return _full(shape, None)
 
     def zeros(self, shape: object, dtype: object = None):
+        """A block of zeros."""
         return _full(shape, 0.0)
 
     def full(self, shape: object, fill: object, dtype: object = None):
+        """A block of one number."""
         return _full(shape, fill)
 
     def empty_like(self, array: Lazy):
+        """A block of the shape of another."""
         return _full(array.shape, None)
 
     def zeros_like(self, array: Lazy):
+        """Zeros in the shape of a block."""
         return _full(array.shape, 0.0)
 
 

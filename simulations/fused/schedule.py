@@ -40,6 +40,7 @@ class Kernel:
 
     @property
     def roots(self) -> list[Value]:
+        """What a thread has to find: what it sums, and what it stores."""
         return [each.args[0] for each in self.sums] + self.stores
 
 
