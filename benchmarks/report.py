@@ -129,6 +129,7 @@ def plot(folder: Path, table: pd.DataFrame) -> None:
     """
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullLocator
 
     figure, axes = plt.subplots(1, 4, figsize=(14, 3.6), sharey=True, layout="constrained")
     for axis, (name, here) in zip(axes, table.groupby("number"), strict=True):
@@ -136,6 +137,11 @@ def plot(folder: Path, table: pd.DataFrame) -> None:
             pairs = list(zip(points["value"], points["seconds"], strict=True))
             axis.loglog(points["value"], points["seconds"], "o-", label=f"{variant}: {scaling.exponent(pairs):.3f}")
         axis.set_xlabel(name)
+        axis.set_xticks(sorted(set(here["value"])), sorted(set(here["value"])))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.legend(title="exponent", fontsize=8)
     axes[0].set_ylabel("seconds of wall time, fastest run")
     figure.savefig(folder / "scaling.svg")
