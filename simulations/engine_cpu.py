@@ -93,13 +93,14 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
     for r in range(first, stop, plan.lanes):
         if lanes != min(plan.lanes, stop - r):
             lanes = min(plan.lanes, stop - r)
-            everyone = _everyone(lanes, tasks)
+            everyone, alone = _everyone(lanes, tasks), lanes == 1
+            whole = _parameters(table, everyone, alone, np.empty(0 if alone else parameters * everyone.size * d))
             picks = np.empty(lanes * B, np.int64) if B > 0 else everyone
             step_picks = np.empty(lanes * B_step, np.int64) if B_step > 0 else everyone
             gradient, squares = np.empty((lanes, d)), np.empty((lanes, d))
             update = gradient if plan.reuse else np.empty((lanes, d))
             objective, step = np.empty(lanes), np.empty(lanes)
-        points, lost, alone = w[r : r + lanes], diverged[r : r + lanes], lanes == 1
+        points, lost = w[r : r + lanes], diverged[r : r + lanes]
         for offset in range(scheduled.size):
             k = start + offset
             address = Address(plan.seed, np.uint64(r), np.uint64(k), TASK, np.uint64(lanes), np.uint64(0))
@@ -115,7 +116,6 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
                         if not np.isfinite(norms[offset, r + lane]):
                             lost[lane] = k
             if noted:
-                whole = _parameters(table, everyone, alone, room)
                 here = _scratch(work, slots, everyone.size, d)
                 plan.objective(oracle.tasks, law, plan.exact, points, everyone, whole, here, objective)
                 for lane in range(lanes):
@@ -132,10 +132,7 @@ def _advance(plan, scheduled, start, first, stop, w, diverged, norms, objectives
                 )  # fmt: skip
                 if plan.merge:
                     outer_noise(oracle.spread, plan.setting.D_o, squares, address, update)
-            if B_step == 0:
-                chosen = _parameters(table, everyone, alone, room)
-            else:
-                chosen = _scratch(room, parameters, step_picks.size, d)
+            chosen = _scratch(room, parameters, step_picks.size, d) if B_step > 0 else whole
             here = _scratch(work, 2, step_picks.size, d)
             plan.step(oracle, rule, law, points, scheduled[offset], address, here, step_picks, chosen, step)
             moving = 0
